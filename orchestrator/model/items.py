@@ -1,0 +1,171 @@
+"""Items, attempts, outputs, and the manifest rows that items come from.
+
+All are immutable snapshots: the engine makes a new one for every step and hands
+it to the ledger, which stores it whole.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from orchestrator.model.states import State
+
+DEFAULT_PRIORITY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class StitchPart:
+    """One source of a stitch list. Times are in seconds; None means all of it."""
+
+    url: str
+    start_time: float | None = None
+    duration: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a manifest: exactly one of ``source`` and ``stitch`` is set.
+
+    ``source`` is an absolute path or a URL, normalised. ``key`` is the row's
+    ``id``, else the normalised source (for a stitch: its URLs joined by a
+    space). ``fields`` holds what templates may use: every column, and
+    ``stem``, ``name``, ``parent`` and ``id``. ``fingerprint`` is the source's
+    (see ``manifest.sources``), "" where it is not known. ``line`` counts from
+    1; it is 0 where the manifest has no lines (a folder).
+    """
+
+    key: str
+    source: str | None
+    stitch: tuple[StitchPart, ...] = ()
+    priority: int = DEFAULT_PRIORITY
+    payload: str | None = None
+    tags: tuple[str, ...] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
+    size: int | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with a manifest, a job file or a config, for a person.
+
+    Says where (``file``, ``line`` from 1, ``field``: a column's or attribute's
+    name), what (``message``) and what to do (``hint``). ``key`` names the item
+    where the row still has one, so that ``--keep-going`` can set it aside.
+    """
+
+    file: str
+    message: str
+    hint: str = ""
+    line: int = 0
+    field: str = ""
+    key: str | None = None
+
+    def __str__(self) -> str:
+        where = self.file + (f":{self.line}" if self.line else "")
+        what = f"{where}: {self.field}: " if self.field else f"{where}: "
+        return f"{what}{self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of an item at a service. ``(item id, number)`` names it.
+
+    ``task`` is the service's handle (a task token, an order id). URLs under the
+    service's own base URL are kept relative to it, so that a service which
+    comes back at another address is found again. Times are UNIX seconds.
+    """
+
+    number: int
+    service: str
+    fingerprint: str
+    digest: str
+    task: str | None = None
+    upload_url: str | None = None
+    remote_source: str | None = None
+    status_url: str | None = None
+    started_at: float = 0.0
+    ended_at: float | None = None
+    error_class: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One file, or one folder of files, that the service produced.
+
+    ``kind`` is ``video``, ``audio``, ``image`` or ``text``. ``path`` is where
+    it was collected to, None while it was not. ``size`` is in bytes,
+    ``duration`` in seconds, ``bitrate`` in kbit/s.
+    """
+
+    tag: str
+    kind: str
+    url: str
+    user_tag: str | None = None
+    path: str | None = None
+    size: int | None = None
+    duration: float | None = None
+    bitrate: int | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One manifest row under one job, as the ledger has it.
+
+    ``id`` is the ledger's own number. ``fingerprint`` and ``digest`` are the
+    version that the manifest asks for now. ``attempt`` is the present one, None
+    before the first; ``attempts`` counts all of them, so the next one's number
+    is ``attempts + 1``. ``due_at`` (UNIX seconds) keeps a pending item from
+    being fed before then.
+    """
+
+    id: int
+    key: str
+    state: State
+    source: str | None
+    stitch: tuple[StitchPart, ...] = ()
+    priority: int = DEFAULT_PRIORITY
+    payload: str | None = None
+    tags: tuple[str, ...] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
+    digest: str = ""
+    size: int | None = None
+    line: int = 0
+    attempts: int = 0
+    attempt: Attempt | None = None
+    due_at: float = 0.0
+    error_class: str | None = None
+    error: str | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the source is a file of this machine, which must be uploaded."""
+        return self.source is not None and "://" not in self.source
+
+    def to(self, state: State, **changes: Any) -> "Item":
+        """This item in another state; ``changes`` are fields of the item."""
+        return replace(self, state=state, **changes)
+
+    def noting(self, state: State, **changes: Any) -> "Item":
+        """This item in another state, with fields of its present attempt changed."""
+        if self.attempt is None:
+            raise ValueError(f"{self.key} has no attempt to note {', '.join(changes)} on")
+        return replace(self, state=state, attempt=replace(self.attempt, **changes))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One durable step of an item: its new snapshot, and what to write with it.
+
+    ``was`` is the state before. ``outputs`` replaces the attempt's outputs
+    where it is not None. ``note`` goes to the event, for people.
+    """
+
+    item: Item
+    was: State
+    outputs: tuple[Output, ...] | None = None
+    note: str = ""
