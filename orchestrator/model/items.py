@@ -72,7 +72,8 @@ class Problem:
 class Attempt:
     """One try of an item at a service. ``(item id, number)`` names it.
 
-    ``task`` is the service's handle (a task token, an order id). URLs under the
+    ``task`` is the service's handle (a task token, an order id), ``upload_to``
+    where uploads for it are created, ``upload_url`` the upload itself. URLs under the
     service's own base URL are kept relative to it, so that a service which
     comes back at another address is found again. Times are UNIX seconds.
     """
@@ -82,6 +83,7 @@ class Attempt:
     fingerprint: str
     digest: str
     task: str | None = None
+    upload_to: str | None = None
     upload_url: str | None = None
     remote_source: str | None = None
     status_url: str | None = None

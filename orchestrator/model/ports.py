@@ -134,6 +134,9 @@ class Recipe(Protocol):
         Secrets stand as ``${env:NAME}``. Raises ``BadInput`` naming the field.
         """
 
+    def payload(self, item: Item) -> str | None:
+        """The text that the service passes back with the task, None for none."""
+
 
 class Ledger(Protocol):
     """Every step of every item, durable. One writer; see ``orchestrator.ledger``."""
