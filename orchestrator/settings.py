@@ -1,0 +1,208 @@
+"""What can be set: the sections of ``config.toml``, with their defaults and meanings.
+
+Pure data, frozen once checked. ``orchestrator.config`` reads it.
+"""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+_UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30}
+
+# --- types of values -----------------------------------------------------------
+
+
+def _bytes(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", value.lower())
+    if not found or found[2] not in _UNITS:
+        raise ValueError("must be a size such as 512KiB, 8MiB or 1GB")
+    return int(float(found[1]) * _UNITS[found[2]])
+
+
+def _program(value: Path) -> Path:
+    """A path, or a bare name that is looked up on PATH."""
+    if value.parent != Path() or str(value).startswith("~"):
+        return value
+    found = shutil.which(str(value))
+    if found is None:
+        raise ValueError(f"no program called {str(value)!r} is on the PATH")
+    return Path(found)
+
+
+def _address(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("must be host:port, for example 127.0.0.1:8080")
+    return value
+
+
+def _base_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s]+\S*", value):
+        raise ValueError("must be an http:// or https:// URL")
+    return value.rstrip("/")
+
+
+Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=1)]
+Program = Annotated[Path, AfterValidator(_program)]
+Address = Annotated[str, AfterValidator(_address)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+# --- services --------------------------------------------------------------------
+
+
+class _Polled(Section):
+    """What every service has."""
+
+    max_in_flight: Count | None = Field(
+        None, description="Encodes at this service at once; without it, limits.in_flight."
+    )
+    timeout: Seconds = Field(60.0, description="Seconds to wait for the answer to one request.")
+    connect: Seconds = Field(10.0, description="Seconds to wait for a connection.")
+
+
+class _Encoding(Section):
+    """How the transcoding service that the product carries does its work."""
+
+    workers: Count | None = Field(
+        None, description="Encodes at once; without it, as many as suit the machine's cores."
+    )
+    ffmpeg: Program | None = Field(
+        None,
+        description="The ffmpeg to run, a path or a name on PATH; without it, the bundled one.",
+    )
+    ffprobe: Program | None = Field(
+        None, description="The ffprobe to run; without it, the bundled one."
+    )
+    local_roots: tuple[Path, ...] = Field(
+        (), description="Folders whose files the service may read and write in place."
+    )
+    nice: int = Field(
+        5, ge=0, le=19, description="How far ffmpeg steps back for other programs (0: not at all)."
+    )
+
+
+class TranscoderService(_Polled, _Encoding):
+    """The transcoding service inside the run itself, on this machine."""
+
+    kind: Literal["transcoder"]
+    data: Path = Field(
+        Path("{state}/local"),
+        description="Folder of its uploads and outputs while they are needed.",
+    )
+    max_in_flight: Count | None = Field(
+        16,
+        description="Encodes handed to it at once; those beyond its workers wait on its disk.",
+    )
+    poll_min: Seconds = Field(
+        0.5, description="Shortest time between two polls of a task, seconds."
+    )
+    poll_max: Seconds = Field(
+        10.0, description="Longest time between two polls of a task, seconds."
+    )
+
+
+class QencodeService(_Polled):
+    """Qencode, or anything that speaks its API (``orchestrator serve`` does)."""
+
+    kind: Literal["qencode"]
+    url: BaseUrl = Field("https://api.qencode.com", description="Where its API is.")
+    api_key: str = Field("${env:QENCODE_API_KEY}", repr=False, description="The project's API key.")
+    poll_min: Seconds = Field(
+        5.0, description="Shortest time between two polls of a task, seconds."
+    )
+    poll_max: Seconds = Field(
+        120.0, description="Longest time between two polls of a task, seconds."
+    )
+
+
+ServiceConfig = Annotated[TranscoderService | QencodeService, Field(discriminator="kind")]
+
+# --- the other sections --------------------------------------------------------------
+
+
+class LedgerConfig(Section):
+    """Where every step is recorded."""
+
+    url: str = Field(
+        "sqlite:///{state}/{job}.db",
+        description="SQLAlchemy URL; {state} and {job} are filled in.",
+    )
+
+
+class LimitsConfig(Section):
+    """How much happens at once."""
+
+    uploads: Count = Field(4, description="Files uploaded at once.")
+    starts: Count = Field(4, description="Start requests under way at once.")
+    in_flight: Count = Field(
+        100, description="Encodes at one service at once; a busy service lowers it by itself."
+    )
+    collects: Count = Field(4, description="Items whose outputs are fetched at once.")
+    upload_ahead: Count = Field(
+        8, description="Uploaded items that may wait for a free place at the service."
+    )
+
+
+class UploadConfig(Section):
+    """How files travel to the service (tus)."""
+
+    chunk: Bytes = Field(8 * 2**20, description="Bytes per request; held in memory per upload.")
+    small: Bytes = Field(2**20, description="Files up to this size go up in a single request.")
+    checksum: Literal["auto", "on", "off"] = Field(
+        "auto", description="Checksums on chunks: auto sends them where the server offers it."
+    )
+    stall: Seconds = Field(60.0, description="Seconds without a byte moving before it reconnects.")
+
+
+class RetryConfig(Section):
+    """What happens after an error that may pass: backoff with full jitter."""
+
+    attempts: Count = Field(5, description="Tries of one step before its item fails.")
+    first: Seconds = Field(1.0, description="Longest pause after the first failure, seconds.")
+    cap: Seconds = Field(60.0, description="Longest pause after any failure, seconds.")
+
+
+class ManifestConfig(Section):
+    """How a run sees that a source has changed since it was encoded."""
+
+    fingerprint: Literal["stat", "content", "none"] = Field(
+        "stat", description="stat: size and time; content: reads every byte; none: never looks."
+    )
+
+
+class LogConfig(Section):
+    """The log of a run, beside the ledger."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least important lines to keep."
+    )
+    format: Literal["text", "json"] = Field("text", description="text for people, json for tools.")
+    file: Path = Field(
+        Path("{state}/{job}.log"), description="Where it goes; {state} and {job} are filled in."
+    )
+
+
+class ServeConfig(_Encoding):
+    """The transcoding service for others to use: ``orchestrator serve``."""
+
+    listen: Address = Field("127.0.0.1:8080", description="Address and port to listen at.")
+    url: BaseUrl | None = Field(
+        None, description="Its URL as clients see it, where a proxy stands before it."
+    )
+    api_key: str = Field(
+        "${env:ORCHESTRATOR_API_KEY}", repr=False, description="The key that clients must show."
+    )
+    data: Path = Field(Path("{state}/serve"), description="Folder of its uploads and outputs.")
