@@ -17,9 +17,9 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, PrivateAttr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -61,6 +61,17 @@ class ConfigError(BadInput):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+def _with_built_ins(named: object) -> object:
+    """The services that always exist, under whatever the settings say of them."""
+    if not isinstance(named, dict):
+        return named
+    services = dict(named)
+    for name, kind in _BUILT_IN_SERVICES.items():
+        if isinstance(services.get(name, {}), dict):
+            services[name] = {**kind, **services.get(name, {})}
+    return services
+
+
 class Config(BaseSettings):
     """Every setting, checked. ``origin`` says which file they came from."""
 
@@ -78,7 +89,7 @@ class Config(BaseSettings):
     default_service: str = Field(
         "local", description="The service of jobs that name none; a name under [services]."
     )
-    services: dict[str, ServiceConfig] = Field(
+    services: Annotated[dict[str, ServiceConfig], BeforeValidator(_with_built_ins)] = Field(
         default_factory=dict, description="The services that jobs can name."
     )
     ledger: LedgerConfig = LedgerConfig()
@@ -133,7 +144,7 @@ class Config(BaseSettings):
 
     def ledger_url(self, job: str) -> str:
         """The SQLAlchemy URL of a job's ledger; SQLite paths come out absolute."""
-        url = self.ledger.url.format(state=self.state, job=job)
+        url = self.ledger.url.replace("{state}", str(self.state)).replace("{job}", job)
         scheme, slashes, path = url.partition(":///")
         if not slashes or not scheme.startswith("sqlite") or path in ("", ":memory:"):
             return url
@@ -186,7 +197,7 @@ def load_config(path: Path | None = None) -> Config:
     if stray:
         raise ConfigError(stray)
     try:
-        config = Config(**_with_built_ins(doc))
+        config = Config(**doc)
     except ValidationError as error:
         raise ConfigError(_problems(error, text, file)) from None
     except SettingsError as error:
@@ -224,18 +235,6 @@ def _parsed(text: str, file: Path | None) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         line = int(found[1]) if (found := re.search(r"line (\d+)", str(error))) else 0
         raise ConfigError([Problem(str(file), f"is not valid TOML: {error}", line=line)]) from None
-
-
-def _with_built_ins(doc: dict[str, Any]) -> dict[str, Any]:
-    """``doc`` with the services that always exist, under whatever it says of them."""
-    named = doc.get("services", {})
-    if not isinstance(named, dict):
-        return doc
-    services = dict(named)
-    for name, kind in _BUILT_IN_SERVICES.items():
-        if isinstance(services.get(name, {}), dict):
-            services[name] = {**kind, **services.get(name, {})}
-    return {**doc, "services": services}
 
 
 def _stray_variables() -> Iterator[Problem]:
