@@ -92,6 +92,13 @@ class Service(Protocol):
         """Prove that the service can be reached and the account is good; says how."""
 
 
+class Sources(Protocol):
+    """Looks at local sources."""
+
+    async def fingerprint(self, path: str) -> str:
+        """The version of the file as it is now. Raises ``SourceMissing``."""
+
+
 class UploadWatcher(Protocol):
     """Hears of an upload's progress."""
 
@@ -144,7 +151,8 @@ class Ledger(Protocol):
     def post(self, change: Change) -> Awaitable[None]:
         """Queue a change; awaiting it ends when it is on disk.
 
-        Changes reach the disk in the order in which they were posted. Raises
+        Changes reach the disk in the order in which they were posted, so a change
+        that a later awaited one covers may be left unawaited. Raises
         ``IllegalMove`` at once, ``Superseded`` or ``LedgerProblem`` when awaited.
         """
 
