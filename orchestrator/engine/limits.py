@@ -1,0 +1,39 @@
+"""How much of everything the engine does at once."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one run; each at least 1.
+
+    ``in_flight`` counts encodes at the service. ``upload_ahead`` counts sources
+    that are uploaded and wait for a start: they expire at the service, so
+    uploads keep only a bounded lead.
+    """
+
+    uploads: int = 4
+    starts: int = 8
+    in_flight: int = 50
+    collects: int = 4
+    upload_ahead: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the engine waits and how often it tries; times in seconds.
+
+    ``attempts`` bounds the tries of one step of an item. Backoff has full
+    jitter between 0 and a bound that doubles from ``first`` up to ``cap``.
+    ``unreachable_for`` is how long a service may be out of reach before the
+    run ends, with everything resumable. ``poll_min`` and ``poll_max`` bound the
+    time between two looks at one task.
+    """
+
+    attempts: int = 5
+    first: float = 1.0
+    cap: float = 60.0
+    unreachable_for: float = 3600.0
+    poll_min: float = 5.0
+    poll_max: float = 30.0
+    poll_batch: int = 100

@@ -1,0 +1,103 @@
+"""What to do about an error: a pure decision by the error's family.
+
+A verdict is a value; the stages act on it. Waiting (``Wait``) is not failing
+and uses no attempt.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+from tenacity import RetryCallState
+from tenacity.asyncio import AsyncRetrying
+from tenacity.stop import stop_after_attempt
+from tenacity.wait import wait_random_exponential
+
+from orchestrator.engine.limits import Patience
+from orchestrator.model.errors import (
+    AccountProblem,
+    Busy,
+    LedgerProblem,
+    OutcomeUnknown,
+    Permanent,
+    SourceChanged,
+    TaskLost,
+    Transient,
+    Unreachable,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The same step again, after ``delay`` seconds."""
+
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The same step again, once the gate lets it through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Give this attempt up and begin another one, after ``delay`` seconds."""
+
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """Give the item up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop the run; every item stays resumable."""
+
+
+Verdict = Retry | Wait | Renew | Fail | Stop
+
+#: Errors that a repeat of the same step can't mend: the attempt itself is void.
+_VOID = (SourceChanged, TaskLost)
+
+
+class RetryPolicy:
+    """Decides by family; counts and delays come from tenacity's strategies."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._stop = stop_after_attempt(patience.attempts)
+        self._wait = wait_random_exponential(multiplier=patience.first, max=patience.cap)
+
+    def verdict(self, error: Exception, failures: int, attempts: int) -> Verdict:
+        """What to do about ``error``.
+
+        ``failures`` counts the failed tries of this step, this one included;
+        ``attempts`` the attempts that the item has used.
+        """
+        match error:
+            case AccountProblem() | LedgerProblem():
+                return Stop()
+            case Busy() | Unreachable():
+                return Wait()
+            case Transient() if isinstance(error, _VOID):
+                return Fail() if self._spent(attempts) else Renew(self.delay(attempts))
+            case Transient() | OutcomeUnknown():
+                return Fail() if self._spent(failures) else Retry(self.delay(failures))
+            case Permanent():
+                return Fail()
+            case _:
+                return Fail()
+
+    def delay(self, failures: int) -> float:
+        """Seconds before the next try: exponential, capped, with full jitter."""
+        return self._wait(_after(failures))
+
+    def _spent(self, tries: int) -> bool:
+        return bool(self._stop(_after(tries)))
+
+
+def _after(tries: int) -> RetryCallState:
+    """The call state that tenacity's strategies read: they look at the count alone."""
+    state = RetryCallState(cast("AsyncRetrying", None), None, (), {})
+    state.attempt_number = tries
+    return state

@@ -1,0 +1,75 @@
+"""The start stage: from uploaded to an encode that the service has taken, once."""
+
+from dataclasses import dataclass
+
+import anyio
+
+from orchestrator.engine.gate import AdmissionGate
+from orchestrator.engine.journal import Journal
+from orchestrator.engine.work import Work
+from orchestrator.model.errors import AccountProblem, Busy, Permanent, Unreachable
+from orchestrator.model.ports import Recipe, Service
+from orchestrator.model.states import State
+
+#: Answers after which a start has certainly not happened.
+_REFUSALS = (Busy, Unreachable, Permanent, AccountProblem)
+
+
+@dataclass(frozen=True, slots=True)
+class StartStage:
+    """Takes work that is uploaded, or whose start may have been lost; leaves it encoding."""
+
+    service: Service
+    recipe: Recipe
+    gate: AdmissionGate
+    journal: Journal
+
+    async def __call__(self, work: Work) -> None:
+        """Start the encode. Never two: what may have left is looked for first."""
+        if work.item.state is State.UPLOADED:
+            # Built once before the intent, so that a bad request leaves none behind.
+            self.recipe.request(work.item)
+            work.item = await self.journal.move(work.item, work.item.to(State.STARTING))
+        if work.uncertain and await self._found(work):
+            return
+        if not work.holds_slot:
+            await self.gate.take_slot()
+            work.holds_slot = True
+        await self.gate.call(lambda: self._start(work))
+        self.gate.started()
+
+    async def _start(self, work: Work) -> None:
+        item = work.item
+        if item.attempt is None:
+            raise ValueError(f"{item.key} has no attempt to start")
+        request, payload = self.recipe.request(item), self.recipe.payload(item)
+        # A request that has left is followed to its end: cancelling it would
+        # turn an answer that is on its way into an unknown outcome.
+        with anyio.CancelScope(shield=True):
+            work.uncertain = True
+            try:
+                status_url = await self.service.start(item.attempt, request, payload)
+            except _REFUSALS:
+                work.uncertain = False
+                raise
+            await self._taken(work, status_url, "")
+
+    async def _found(self, work: Work) -> bool:
+        """Whether the lost start had begun after all; then the encode is taken up."""
+        attempt = work.item.attempt
+        if attempt is None:
+            return False
+        report = await self.gate.call(lambda: self.service.find(attempt))
+        work.uncertain = False
+        if report is None:
+            return False
+        if not work.holds_slot:
+            self.gate.count_in()
+            work.holds_slot = True
+        await self._taken(work, report.status_url, "found at the service: it had been started")
+        return True
+
+    async def _taken(self, work: Work, status_url: str | None, note: str) -> None:
+        now = work.item.noting(State.ENCODING, status_url=status_url)
+        work.item = await self.journal.move(work.item, now, note=note)
+        work.uncertain = False
