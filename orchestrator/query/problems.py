@@ -5,7 +5,7 @@ Values are quoted only where they are names from a fixed list, never where they
 could be a secret.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from orchestrator.query import documents
 from orchestrator.query.outputs import OUTPUTS
 
 Path = tuple[str | int, ...]
+_Found = tuple[Path, str, str]
 
 #: pydantic's own kinds of errors, in our words.
 _WORDS: Final[Mapping[str, str]] = {
@@ -31,6 +32,8 @@ _WORDS: Final[Mapping[str, str]] = {
     "model_attributes_type": "must be an object",
     "dict_type": "must be an object",
     "literal_error": "must be {expected}",
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
 }
 
 
@@ -70,11 +73,23 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f'did you mean "{found[0]}"?' if found else ""
 
 
-def problems_in(error: ValidationError, doc: object, file: str) -> tuple[Problem, ...]:
-    """Every problem that pydantic found in ``doc``, a query."""
+Unknown = Callable[[Path, object], tuple[str, str]]
+
+
+def problems_in(
+    error: ValidationError, doc: object, file: str, root: str = "", unknown: Unknown | None = None
+) -> tuple[Problem, ...]:
+    """Every problem that pydantic found in ``doc``.
+
+    ``root`` is the dotted path of ``doc`` itself. ``unknown`` has the message
+    and the hint about an attribute that is not known at its path.
+    """
     details = error.errors(include_url=False, include_input=False)
-    problems = (_problem(detail, doc, file) for detail in details)
-    return tuple(problem for problem in problems if problem)
+    problems = (_problem(detail, doc, unknown or unknown_attribute) for detail in details)
+    return tuple(
+        Problem(file, message, hint, field=dotted((root, *path) if root else path))
+        for path, message, hint in filter(None, problems)
+    )
 
 
 def _line(problem: Problem) -> str:
@@ -84,7 +99,7 @@ def _line(problem: Problem) -> str:
     return str(problem)
 
 
-def _problem(detail: ErrorDetails, doc: object, file: str) -> Problem | None:
+def _problem(detail: ErrorDetails, doc: object, unknown: Unknown) -> _Found | None:
     path = tuple(_steps(detail["loc"], doc))
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "too_short" and _at(doc, path):
@@ -93,14 +108,14 @@ def _problem(detail: ErrorDetails, doc: object, file: str) -> Problem | None:
         message, hint = context["message"], context["hint"]
         path += (context["field"],) if context["field"] else ()
     elif kind == "extra_forbidden":
-        message, hint = _unknown(path, doc)
+        message, hint = unknown(path, doc)
     elif kind.startswith("union_tag"):
         message, hint = _output(_at(doc, path))
         path += ("output",)
     else:
         message = _WORDS[kind].format(**context) if kind in _WORDS else detail["msg"]
         hint = _value_hint(path, doc) if kind == "literal_error" else ""
-    return Problem(file, message, hint, field=dotted(("query", *path)))
+    return path, message, hint
 
 
 def _steps(loc: Path, doc: object) -> Iterator[str | int]:
@@ -141,7 +156,8 @@ def _output(chosen: object) -> tuple[str, str]:
     return "is not an output", nearest(name, documents.OUTPUTS) or supported
 
 
-def _unknown(path: Path, doc: object) -> tuple[str, str]:
+def unknown_attribute(path: Path, doc: object) -> tuple[str, str]:
+    """Message and hint about an attribute of a query that no model has."""
     name = str(path[-1])
     if "destination" in path[:-1]:
         return "unknown attribute", nearest(name, documents.DESTINATION)

@@ -96,4 +96,4 @@ def parse_query(doc: Mapping[str, Any], *, file: str = "query") -> EncodeQuery:
     try:
         return EncodeQuery.model_validate(doc)
     except ValidationError as error:
-        raise QueryError(problems_in(error, doc, file)) from None
+        raise QueryError(problems_in(error, doc, file, "query")) from None

@@ -1,0 +1,104 @@
+"""Checks a job's query before any item of it is sent.
+
+A string with placeholders can't be judged before a row fills it in, so a job is
+checked with samples in their places, and each row with its own fields.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.model.items import Problem
+from orchestrator.query.problems import Path, QueryError
+from orchestrator.query.request import parse_query
+from orchestrator.query.secrets import SECRET
+from orchestrator.query.templates import DocumentTemplate, Template
+
+#: The first two fit where a number belongs, the last where a word does.
+_SAMPLES = ("480", "1", "x")
+
+#: A URL whose scheme and host no row can change.
+_FIXED_HOST = re.compile(r"[a-z0-9]+://[^/]+/")
+#: Rows of a kind fill in the same numbers and words, so few are judged anew.
+_REMEMBERED = 1024
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class QueryCheck:
+    """The check of one job's query. ``file`` is how problems name it."""
+
+    def __init__(self, query: Mapping[str, Any], file: str) -> None:
+        self._file = file
+        # A secret is not known before a request is sent: it is one more placeholder.
+        self._document = DocumentTemplate(_secrets_as_fields(query), "query")
+        self._secrets = {name: "1" for name in self._document.names if name.startswith("env:")}
+        templates = self._document.templates
+        self._hidden = {
+            each.where for _, each in templates if not self._secrets.keys().isdisjoint(each.names)
+        }
+        self._judged_by_host = {each.where for _, each in templates if _FIXED_HOST.match(each.head)}
+        self._free = [each for path, each in templates if _is_free(path, each)]
+        #: With these a row can make the query invalid.
+        self._bound = [
+            each
+            for path, each in templates
+            if not _is_free(path, each) and not self._secrets.keys() >= set(each.names)
+        ]
+        self._judged: dict[tuple[str, ...], Problem | None] = {}
+
+    def with_samples(self) -> tuple[Problem, ...]:
+        """What is wrong whatever a row fills in."""
+        return min((self._with_sample(sample) for sample in _SAMPLES), key=len)
+
+    def problem(self, fields: Mapping[str, str]) -> Problem | None:
+        """What is wrong with the query as ``fields`` fill it in.
+
+        Raises ``TemplateError`` for a placeholder that ``fields`` has not.
+        """
+        known = {**fields, **self._secrets} if self._secrets else fields
+        for each in self._free:
+            if _CONTROL.search(each.render(known)):
+                message = "holds a control character, such as a line's end"
+                return Problem(self._file, message, field=each.where)
+        texts = tuple([each.render(known) for each in self._bound])
+        if texts and texts not in self._judged:
+            if len(self._judged) == _REMEMBERED:
+                self._judged.clear()
+            self._judged[texts] = self._first_problem(known)
+        return self._judged.get(texts)
+
+    def _first_problem(self, known: Mapping[str, str]) -> Problem | None:
+        problems = self._problems(self._document.render(known))
+        return next((each for each in problems if each.field not in self._hidden), None)
+
+    def _with_sample(self, sample: str) -> tuple[Problem, ...]:
+        problems = self._problems(
+            self._document.render(dict.fromkeys(self._document.names, sample))
+        )
+        unknowable = {each.where for _, each in self._document.templates} - self._judged_by_host
+        return tuple(each for each in problems if each.field not in unknowable)
+
+    def _problems(self, query: Mapping[str, Any]) -> tuple[Problem, ...]:
+        try:
+            parse_query({**query, "source": "tus:any"}, file=self._file)
+        except QueryError as error:
+            return error.problems
+        return ()
+
+
+def _is_free(path: Path, template: Template) -> bool:
+    """Whether any text will do, so that a row costs no check of the whole query."""
+    if path[-1] in ("tag", "user_tag", "key", "secret"):
+        return True
+    names_a_file = template.tail != "" and not template.tail.endswith("/")
+    return path[-1] == "url" and bool(_FIXED_HOST.match(template.head)) and names_a_file
+
+
+def _secrets_as_fields(doc: Any) -> Any:
+    if isinstance(doc, str):
+        return SECRET.sub(r"{env:\1}", doc) if "${env:" in doc else doc
+    if isinstance(doc, Mapping):
+        return {key: _secrets_as_fields(value) for key, value in doc.items()}
+    if isinstance(doc, list | tuple):
+        return [_secrets_as_fields(value) for value in doc]
+    return doc

@@ -1,0 +1,206 @@
+"""Job files: what to encode, how, and what to do with the outputs."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from os.path import normpath
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from orchestrator.model.items import Problem
+from orchestrator.query import lines, problems
+from orchestrator.query.base import Part
+from orchestrator.query.check import QueryCheck
+from orchestrator.query.collect import Collect
+from orchestrator.query.problems import QueryError
+from orchestrator.query.templates import TemplateError, compile_template
+from orchestrator.query.values import Text, as_text, refuse
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_TOML_PLACE = re.compile(r" \(at line (\d+), column \d+\)$")
+
+
+def _name(value: object) -> str:
+    name = as_text(value)
+    if not _NAME.fullmatch(name):
+        hint = "use up to 64 of a-z, 0-9, dot, hyphen and underscore, a letter or digit first"
+        raise refuse("is not a job's name", hint)
+    return name
+
+
+def _given(value: object) -> str:
+    text = as_text(value)
+    if not text.strip() or "\0" in text:
+        raise refuse("is empty")
+    return text
+
+
+_Given = Annotated[str, BeforeValidator(_given)]
+_Limit = Annotated[int, Field(ge=1, strict=True)] | None
+
+
+class Limits(Part):
+    """How much of a job may be under way at once; None leaves it to the config."""
+
+    uploads: _Limit = None
+    starts: _Limit = None
+    in_flight: _Limit = None
+    collects: _Limit = None
+    upload_ahead: _Limit = None
+
+
+class _CollectTable(Part):
+    into: _Given
+    name: _Given = "{tag}.{ext}"
+
+
+class _JobFile(Part):
+    name: Annotated[str, BeforeValidator(_name)] | None = None
+    service: _Given | None = None
+    manifest: _Given
+    payload: Text | None = None
+    query: dict[str, Any]
+    collect: _CollectTable | None = None
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job file, validated.
+
+    ``manifest`` is an absolute path, or a glob with an absolute folder.
+    ``query`` is the request's query as the file has it: without its source,
+    templates and ``${env:NAME}`` in place. ``payload`` is a template. ``service``
+    is None where the config's default is to be taken.
+    """
+
+    name: str
+    path: Path
+    manifest: str
+    query: Mapping[str, Any] = field(repr=False)
+    service: str | None = None
+    payload: str | None = None
+    collect: Collect | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    def with_(self, *, manifest: str | Path | None = None, service: str | None = None) -> Self:
+        """This job with another manifest (relative to the current folder) or service."""
+        other = replace(self, service=service or self.service)
+        if manifest is None:
+            return other
+        return replace(other, manifest=_absolute(Path.cwd(), str(manifest)))
+
+
+def load_job(path: Path) -> Job:
+    """Read and check a job file.
+
+    Raises ``QueryError`` (a ``BadInput``) with every problem, each with its
+    line: ``jobs/demo.toml:12: query.format[1].heigth: unknown attribute (…)``.
+    """
+    file = str(path)
+    text = _read(path, file)
+    try:
+        doc = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise QueryError([_not_toml(error, file)]) from None
+    try:
+        return _job(doc, path, file)
+    except QueryError as error:
+        places = lines.lines_of(text)
+        found = [replace(each, line=lines.line_of(places, each.field)) for each in error.problems]
+        raise QueryError(sorted(found, key=lambda each: each.line)) from None
+
+
+def _read(path: Path, file: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise QueryError([Problem(file, "is not UTF-8 text", "save it as UTF-8")]) from None
+    except OSError as error:
+        message = f"can't be read: {error.strerror or error}"
+        raise QueryError([Problem(file, message, "job files are in jobs/")]) from None
+
+
+def _not_toml(error: tomllib.TOMLDecodeError, file: str) -> Problem:
+    message = str(error)
+    place = _TOML_PLACE.search(message)
+    said = message[: place.start()] if place else message
+    return Problem(file, f"is not valid TOML: {said}", line=int(place[1]) if place else 0)
+
+
+def _job(doc: dict[str, Any], path: Path, file: str) -> Job:
+    found: list[Problem] = []
+    table = None
+    try:
+        table = _JobFile.model_validate(doc)
+    except ValidationError as error:
+        found += problems.problems_in(error, doc, file, unknown=_unknown_key)
+    if isinstance(doc.get("query"), dict):
+        found += _query_problems(doc["query"], file)
+    if table is None:
+        raise QueryError(found)
+    name = table.name or path.stem
+    if not _NAME.fullmatch(name):
+        hint = 'add a line such as: name = "nightly-480p"'
+        found.append(Problem(file, f"needs a name: the file's, \"{name}\", can't be one", hint))
+    folder = path.absolute().parent
+    collect = _collect(table.collect, folder, file, found)
+    found += _template_problems(table.payload, file)
+    if found:
+        raise QueryError(found)
+    return Job(
+        name=name,
+        path=path.absolute(),
+        manifest=_absolute(folder, table.manifest),
+        query=table.query,
+        service=table.service,
+        payload=table.payload,
+        collect=collect,
+        limits=table.limits,
+    )
+
+
+def _query_problems(query: Mapping[str, Any], file: str) -> tuple[Problem, ...]:
+    for name in ("source", "stitch"):
+        if name in query:
+            hint = "take it out"
+            message = "the source of each item comes from the manifest"
+            return (Problem(file, message, hint, field=f"query.{name}"),)
+    try:
+        return QueryCheck(query, file).with_samples()
+    except TemplateError as error:
+        return (Problem(file, error.message, error.hint, field=error.field),)
+
+
+def _template_problems(payload: str | None, file: str) -> tuple[Problem, ...]:
+    try:
+        compile_template(payload or "", "payload")
+    except TemplateError as error:
+        return (Problem(file, error.message, error.hint, field=error.field),)
+    return ()
+
+
+def _collect(
+    table: _CollectTable | None, folder: Path, file: str, found: list[Problem]
+) -> Collect | None:
+    if table is None:
+        return None
+    try:
+        return Collect.of(table.into, table.name, folder)
+    except TemplateError as error:
+        found.append(Problem(file, error.message, error.hint, field=error.field))
+    return None
+
+
+def _unknown_key(path: problems.Path, _doc: object) -> tuple[str, str]:
+    tables: dict[str, type[Part]] = {"collect": _CollectTable, "limits": Limits}
+    table = tables.get(str(path[0]), _JobFile) if len(path) > 1 else _JobFile
+    return "unknown setting", problems.nearest(str(path[-1]), table.model_fields)
+
+
+def _absolute(folder: Path, where: str) -> str:
+    """An absolute form of a path, a glob or a URL; ``..`` is taken out of a path."""
+    return where if "://" in where else normpath(folder / where)

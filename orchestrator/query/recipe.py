@@ -1,0 +1,133 @@
+"""A job's recipe: its request, payload, digest and folder, for any row or item."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from orchestrator.model.errors import BadInput
+from orchestrator.model.items import Item, Problem, Row, StitchPart
+from orchestrator.query.check import QueryCheck
+from orchestrator.query.digest import Digest
+from orchestrator.query.job import Job
+from orchestrator.query.problems import QueryError
+from orchestrator.query.secrets import secrets_in
+from orchestrator.query.templates import DocumentTemplate, TemplateError, compile_template
+
+#: "Any string up to 1000 characters long" (Transcoding API, Starting a Task).
+LONGEST_PAYLOAD = 1000
+
+
+class QencodeRecipe:
+    """Fills in a job's ``start_encode2`` request. Implements ``model.ports.Recipe``.
+
+    ``digest``, ``folder`` and ``check`` are called for every row of a manifest:
+    everything that does not depend on the row is worked out here, once.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._query = DocumentTemplate(job.query, "query")
+        self._payload = compile_template(job.payload, "payload") if job.payload else None
+        self._digest = Digest(job.query, job.payload or None)
+        self._check = QueryCheck(job.query, job.manifest)
+        #: The templates of the query, each with the secrets that the job itself wrote there.
+        self._templates = [
+            (template, secrets_in(" ".join(map(str, template.pieces))))
+            for _, template in self._query.templates
+        ]
+
+    def request(self, item: Item) -> Mapping[str, Any]:
+        """The body of ``start_encode2``: the query, wrapped in ``query``.
+
+        Raises ``BadInput`` naming the field that this item can't fill.
+        """
+        if problem := self._problem_with_query(item.fields):
+            raise QueryError([replace(problem, line=item.line, key=item.key)])
+        return {"query": {**_input(item), **self._query.render(item.fields)}}
+
+    def payload(self, item: Item) -> str | None:
+        """What the service is to hand back with its callbacks."""
+        return self._payload_of(item.payload, item.fields)
+
+    def digest(self, row: Row) -> str:
+        """The digest of the row's resolved query and payload, credentials left out.
+
+        Raises ``TemplateError`` (a ``BadInput``) where ``check`` reports one.
+        """
+        return self._digest.of(row.fields, row.payload)
+
+    def folder(self, row: Row) -> str:
+        """The absolute folder for the row's outputs; "" if the job collects none.
+
+        Raises ``TemplateError`` (a ``BadInput``) where ``check`` reports one.
+        """
+        return self._job.collect.folder(row.fields) if self._job.collect else ""
+
+    def check(self, row: Row) -> Problem | None:
+        """Why the row can't be encoded under this job; None if it can."""
+        try:
+            problem = self._problem_with_query(row.fields) or self._problem_with_payload(row)
+            self.folder(row)
+        except TemplateError as error:
+            problem = self._unfilled(error)
+        return replace(problem, line=row.line, key=row.key) if problem else None
+
+    def _payload_of(self, own: str | None, fields: Mapping[str, str]) -> str | None:
+        if own is not None or self._payload is None:
+            return own
+        return self._payload.render(fields)
+
+    def _problem_with_query(self, fields: Mapping[str, str]) -> Problem | None:
+        for template, own_secrets in self._templates:
+            text = template.render(fields)
+            if "${env:" in text and secrets_in(text) != own_secrets:
+                message = "a value of the row names a secret, as in ${env:NAME}"
+                return self._problem(message, "only job files may", template.where)
+            if not text.isascii() and _has_no_utf8(text):
+                hint = "rename the file, or take another field"
+                return self._problem("a value of the row is not valid text", hint, template.where)
+        return self._check.problem(fields)
+
+    def _problem_with_payload(self, row: Row) -> Problem | None:
+        payload = self._payload_of(row.payload, row.fields)
+        if payload is None:
+            return None
+        if len(payload) > LONGEST_PAYLOAD:
+            message = f"{len(payload):,} characters; {LONGEST_PAYLOAD:,} are allowed"
+            hint = "shorten it, or send a reference to what it holds"
+            return self._problem(message, hint, "payload")
+        if not payload.isascii() and _has_no_utf8(payload):
+            return self._problem("a value of the row is not valid text", "", "payload")
+        return None
+
+    def _unfilled(self, error: TemplateError) -> Problem:
+        if not error.name:
+            return self._problem(error.message, error.hint, error.field)
+        return self._problem(f"{error.message}, but {error.field} uses it", error.hint, error.name)
+
+    def _problem(self, message: str, hint: str, field: str) -> Problem:
+        return Problem(self._job.manifest, message, hint, field=field)
+
+
+def _input(item: Item) -> dict[str, Any]:
+    """The input that the service is to read, as the query names it."""
+    if item.stitch:
+        return {"stitch": [_stitch_source(part) for part in item.stitch]}
+    remote = item.attempt.remote_source if item.attempt else None
+    if remote is None and item.is_local:
+        raise BadInput(f"{item.key}: the source is not uploaded yet, so no service can read it")
+    return {"source": remote or item.source}
+
+
+def _stitch_source(part: StitchPart) -> dict[str, Any]:
+    times = {"start_time": part.start_time, "duration": part.duration}
+    return {"url": part.url, **{name: time for name, time in times.items() if time is not None}}
+
+
+def _has_no_utf8(text: str) -> bool:
+    """Whether it came from a file's name that is not UTF-8 (it holds lone surrogates)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
