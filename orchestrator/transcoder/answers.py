@@ -1,0 +1,177 @@
+"""What the API says: its error codes, and the status document of a task.
+
+Codes 0 to 14 are those of the API's documents; the vendor's notes add 19 for a
+query that is not wrapped. The documents have no code for a query that breaks
+the rules, so it is 20 here: a missing field of the query is 14, anything else
+that is wrong with the request to start (an unknown attribute, a value, a
+source that can't be read, a task that was already started) is 20, and
+``message`` names the field.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from orchestrator.query import EncodeQuery, Format, Metadata, Mp4, Thumbnail
+from orchestrator.transcoder.ports import Produced
+from orchestrator.transcoder.tasks import Task, TaskState
+
+
+class Code(IntEnum):
+    """The ``error`` of an answer."""
+
+    OK = 0
+    SERVER_INTERNAL = 1
+    BAD_API_KEY = 2
+    API_KEY_NOT_FOUND = 3
+    BAD_TOKEN = 4
+    TOKEN_NOT_FOUND = 5
+    SERVICE_SUSPENDED = 6
+    MASTER_NOT_FOUND = 7
+    SYSTEM_BUSY = 8
+    BAD_PAYLOAD = 9
+    PROJECT_NOT_FOUND = 10
+    BAD_PROFILE = 11
+    PROFILE_NOT_FOUND = 12
+    BAD_TOKENS = 13
+    FIELD_REQUIRED = 14
+    QUERY_NOT_WRAPPED = 19
+    BAD_QUERY = 20
+
+
+class ApiError(Exception):
+    """Raised when a request is refused; ``more`` goes into the answer beside the message."""
+
+    def __init__(self, code: Code, message: str, **more: Any) -> None:
+        super().__init__(message)
+        self.code, self.more = code, more
+
+    def answer(self) -> dict[str, Any]:
+        """The body to send."""
+        return {"error": int(self.code), "message": str(self), **self.more}
+
+
+#: A record's list in the status document, by the output's kind.
+_LISTS = {"video": "videos", "audio": "audios", "image": "images", "text": "texts"}
+_NAMED = tuple(_LISTS.values())
+
+
+def kind_of(wanted: Format) -> str:
+    """``video``, ``image`` or ``text``: what the system tag begins with."""
+    if isinstance(wanted, Mp4):
+        return "video"
+    return "text" if isinstance(wanted, Metadata) else "image"
+
+
+def outline(query: EncodeQuery) -> list[dict[str, Any]]:
+    """A record for each output that a query asks for, before any of them exists."""
+    seen: dict[str, int] = {}
+    records = []
+    for wanted in query.format:
+        kind = kind_of(wanted)
+        place = seen[kind] = seen.get(kind, -1) + 1
+        records.append(_record(f"{kind}-0-{place}", kind, wanted.output, wanted.tag))
+    return records
+
+
+def record(made: Produced, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of an output that was made; ``stored`` says where (``storage``)."""
+    return {
+        **_record(made.tag, made.kind, made.output, made.user_tag),
+        "size": made.size,
+        "duration": made.duration,
+        "bitrate": made.bitrate,
+        "meta": dict(made.meta),
+        **stored,
+    }
+
+
+def _record(tag: str, kind: str, output: str, user_tag: str | None) -> dict[str, Any]:
+    # The official SDK looks for the URL of a metadata output among the videos.
+    listed = "videos" if output == "metadata" else _LISTS[kind]
+    return {"list": listed, "tag": tag, "output": output, "user_tag": user_tag}
+
+
+def status_document(
+    task: Task, progress: Mapping[str, float] | None, base_url: str
+) -> dict[str, Any]:
+    """A task's entry in ``statuses``, as ``/v1/status`` documents it.
+
+    ``progress`` is the percent of each output by tag while it is being encoded.
+    ``size`` is in megabytes, ``source_size`` in bytes, ``duration`` in seconds
+    and ``bitrate`` in kbit/s.
+    """
+    failed = task.state is TaskState.ERROR
+    document: dict[str, Any] = {
+        "status": str(task.state),
+        "status_url": f"{base_url}/v1/status",
+        "percent": _overall(task, progress),
+        "error": int(failed),
+        "error_description": task.error,
+        "source_size": task.facts.get("source_size"),
+        "duration": task.facts.get("duration"),
+        "warnings": [{"message": warning} for warning in task.facts.get("warnings", ())],
+        "payload": task.payload,
+    }
+    lists: dict[str, list[dict[str, Any]]] = {name: [] for name in _NAMED}
+    for each in task.outputs:
+        lists[each["list"]].append(_output(each, task, progress or {}, base_url))
+    return {**document, **lists}
+
+
+def _overall(task: Task, progress: Mapping[str, float] | None) -> float:
+    if task.state in (TaskState.SAVING, TaskState.COMPLETED):
+        return 100.0
+    return round(sum(progress.values()) / len(progress), 3) if progress else 0.0
+
+
+def _output(
+    each: Mapping[str, Any], task: Task, progress: Mapping[str, float], base_url: str
+) -> dict[str, Any]:
+    failed = task.state is TaskState.ERROR
+    done = task.state in (TaskState.SAVING, TaskState.COMPLETED)
+    size = each.get("size")
+    return {
+        "tag": each["tag"],
+        "user_tag": each["user_tag"],
+        "profile": None,
+        "status": str(task.state),
+        "percent": 100.0 if done else round(progress.get(each["tag"], 0.0), 3),
+        "url": _url(each, task, base_url),
+        "storage": _storage(each, task, base_url),
+        "output_format": each["output"],
+        "size": None if size is None else size / 1_000_000,
+        "bitrate": each.get("bitrate"),
+        "duration": each.get("duration"),
+        "meta": each.get("meta", {}),
+        "error": int(failed),
+        "error_description": task.error,
+    }
+
+
+def _url(each: Mapping[str, Any], task: Task, base_url: str) -> str | None:
+    if "path" in each:
+        return f"{base_url}/v1/download/{task.key}/{quote(each['path'])}"
+    return each.get("url")
+
+
+def _storage(each: Mapping[str, Any], task: Task, base_url: str) -> dict[str, Any] | None:
+    if "path" in each:
+        suffix = PurePath(each["path"]).suffix.lstrip(".")
+        host = urlsplit(base_url).netloc
+        path = f"{task.key}/{each['path']}"
+        return {"type": "local", "host": host, "path": path, "format": suffix}
+    if "url" in each:
+        return {"type": "file", "path": urlsplit(each["url"]).path}
+    return None
+
+
+def extension(wanted: Format) -> str:
+    """The file name's ending for an output of one file, without the dot."""
+    if isinstance(wanted, Mp4):
+        return wanted.file_extension
+    if isinstance(wanted, Thumbnail):
+        return wanted.image_format
+    return "json" if isinstance(wanted, Metadata) else ""

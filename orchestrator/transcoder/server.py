@@ -1,0 +1,168 @@
+"""The transcoding service: builds its parts, recovers, serves HTTP."""
+
+import asyncio
+import os
+import sqlite3
+from contextlib import AsyncExitStack, suppress
+from types import TracebackType
+from typing import Self
+
+import structlog
+from aiohttp import web
+
+from orchestrator.model.errors import BadInput
+from orchestrator.transcoder.api import Api
+from orchestrator.transcoder.database import Database
+from orchestrator.transcoder.disk import Disk
+from orchestrator.transcoder.downloads import Downloads
+from orchestrator.transcoder.folders import DataFolder
+from orchestrator.transcoder.ports import Encoder
+from orchestrator.transcoder.queue import WorkQueue
+from orchestrator.transcoder.settings import TranscoderSettings
+from orchestrator.transcoder.sources import Sources
+from orchestrator.transcoder.storage import Storage
+from orchestrator.transcoder.sweeper import Sweeper
+from orchestrator.transcoder.tasks import TaskStore
+from orchestrator.transcoder.tus import TusServer, Uploads
+
+_log = structlog.get_logger(__name__)
+
+#: The largest form that a method reads; a query rarely has more than a few KiB.
+_MAX_FORM = 8 * 1024 * 1024
+
+#: ``Upload-Concat`` and ``Upload-Metadata`` can be long.
+_MAX_HEADER = 64 * 1024
+
+#: How much of a body aiohttp reads ahead of us.
+_READ_AHEAD = 256 * 1024
+
+#: Seconds that requests under way get to finish when the service stops.
+_STOP = 2.0
+
+
+class Transcoder:
+    """The service, running while the context is open. ``url`` is where it listens.
+
+    ``encoder`` is the media half, ffmpeg's unless given. Entering raises
+    ``DataFolderInUse`` when another process has the data folder, ``BadInput``
+    when the folder or the address can't be used or ffmpeg is not there.
+    """
+
+    def __init__(self, settings: TranscoderSettings, encoder: Encoder | None = None) -> None:
+        self._settings = settings
+        self._encoder = encoder
+        self._stack = AsyncExitStack()
+        self.url = ""
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await self._open(stack)
+            self._stack = stack.pop_all()
+        _log.info("transcoder_listens", url=self.url)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+        _log.info("transcoder_stopped", url=self.url)
+
+    async def sweep(self) -> None:
+        """Remove what has expired, now; it also happens by itself every few minutes."""
+        await self._sweeper.sweep()
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        """Build from the bottom up; ``stack`` takes it down again from the top."""
+        settings = self._settings
+        encoder = self._encoder or _ffmpeg()
+        folder, disk = DataFolder(settings.data), Disk()
+        folder.open()
+        stack.callback(folder.close)
+        stack.callback(disk.close)
+        database = await _open_database(folder, stack)
+
+        uploads = Uploads(database, disk, folder.uploads, settings.upload_expiry_hours * 3600)
+        tasks, storage = TaskStore(database), Storage(folder.outputs, settings.local_roots)
+        limits = {"max_bytes": settings.max_upload_bytes, "reserve": settings.min_free_bytes}
+        sources = Sources(uploads, disk, allow_private=settings.allow_private_sources, **limits)
+        keep = settings.keep_hours * 3600
+        self._sweeper = Sweeper(tasks, uploads, storage, disk, folder, keep)
+        queue = WorkQueue(tasks, uploads, sources, storage, encoder, disk, folder)
+        tus = TusServer(uploads, disk, base_url=self._base_url, **limits)
+        api = Api(settings, folder, tasks, queue, sources, storage, self._base_url)
+
+        waiting = await self._recover(tasks)
+        stack.push_async_callback(_cancel, asyncio.create_task(self._sweeper.run()))
+        queue.start(settings.workers or _default_workers(), waiting)
+        stack.push_async_callback(queue.stop)
+        downloads = Downloads(tasks, storage, keep)
+        await self._listen([*api.routes(), *tus.routes(), *downloads.routes()], stack)
+
+    async def _recover(self, tasks: TaskStore) -> int:
+        waiting, given_up = await tasks.recover()
+        for token in given_up:
+            _log.error("task_given_up", task=token, reason="stopped the service again and again")
+        await self._sweeper.clean_start()
+        if waiting:
+            _log.info("tasks_recovered", waiting=waiting)
+        return waiting
+
+    async def _listen(self, routes: list[web.RouteDef], stack: AsyncExitStack) -> None:
+        application = web.Application(client_max_size=_MAX_FORM)
+        application.add_routes(routes)
+        runner = web.AppRunner(
+            application,
+            access_log=None,
+            auto_decompress=False,
+            read_bufsize=_READ_AHEAD,
+            max_field_size=_MAX_HEADER,
+            max_line_size=_MAX_HEADER,
+            shutdown_timeout=_STOP,
+        )
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        host, port = self._settings.address
+        try:
+            await web.TCPSite(runner, host, port, backlog=1024).start()
+        except OSError as error:
+            raise BadInput(
+                f"can't listen at {self._settings.listen}: {error.strerror or error}"
+            ) from error
+        host, port = runner.addresses[0][:2]
+        self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def _base_url(self, request: web.Request) -> str:
+        """What clients put before paths: they reach the service as they just did."""
+        return self._settings.public_url or f"{request.scheme}://{request.host}"
+
+
+async def _open_database(folder: DataFolder, stack: AsyncExitStack) -> Database:
+    database = Database(folder.database)
+    try:
+        await database.open()
+    except sqlite3.Error as error:
+        raise BadInput(f"the task store {folder.database} can't be opened: {error}") from error
+    stack.push_async_callback(database.close)
+    return database
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _default_workers() -> int:
+    """ffmpeg uses several cores itself; a second task fills its pauses."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(2, (cores or 2) // 2)
+
+
+def _ffmpeg() -> Encoder:
+    from orchestrator.transcoder.encoder import FfmpegEncoder
+    from orchestrator.transcoder.toolchain import find_toolchain
+
+    return FfmpegEncoder(find_toolchain())

@@ -1,0 +1,86 @@
+"""What the transcoding service needs to know before it starts."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+_GIB = 1024**3
+
+
+class TranscoderSettings(BaseModel):
+    """Settings of one transcoding service. Immutable; secrets don't show in its repr."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
+
+    data: Path
+    """The folder that holds everything: tasks, uploads, outputs. One process at a time."""
+
+    api_keys: Annotated[tuple[SecretStr, ...], Field(min_length=1)]
+    """The keys that ``/v1/access_token`` accepts. Printable, without spaces."""
+
+    listen: str = "127.0.0.1:0"
+    """``host:port`` to listen at; port 0 takes any free one, ``[::1]:80`` is IPv6."""
+
+    public_url: str = ""
+    """How clients reach the service, where that is not the address they ask for (a proxy)."""
+
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Tasks encoded at the same time; 0 takes half of the cores, and at least two."""
+
+    min_free_bytes: Annotated[int, Field(ge=0)] = 2 * _GIB
+    """Room on the disk of ``data`` below which no new work is taken (error 8, HTTP 507)."""
+
+    keep_hours: Annotated[float, Field(gt=0)] = 24
+    """How long outputs without a destination can be downloaded after their task ended."""
+
+    upload_expiry_hours: Annotated[float, Field(gt=0)] = 24
+    """How long an upload of a task that was not started is kept after its last byte."""
+
+    max_upload_bytes: Annotated[int, Field(ge=0)] = 0
+    """The largest upload or download of a source; 0 sets no limit."""
+
+    local_roots: tuple[Path, ...] = ()
+    """Folders under which ``file://`` destinations may write; none by default."""
+
+    allow_private_sources: bool = False
+    """Whether sources may be fetched from loopback, private and link-local addresses."""
+
+    @field_validator("api_keys")
+    @classmethod
+    def _printable(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all(well_formed(key.get_secret_value()) for key in keys):
+            raise ValueError("an API key is 1 to 256 printable ASCII characters without spaces")
+        return keys
+
+    @field_validator("public_url")
+    @classmethod
+    def _http(cls, url: str) -> str:
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError("public_url must begin with http:// or https://")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _address(self) -> Self:
+        split_address(self.listen)
+        return self
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port to listen at."""
+        return split_address(self.listen)
+
+
+def well_formed(key: str) -> bool:
+    """Whether text could be an API key at all."""
+    return 0 < len(key) <= 256 and all("!" <= char <= "~" for char in key)
+
+
+def split_address(listen: str) -> tuple[str, int]:
+    """Host and port of ``host:port``. Raises ``ValueError`` saying what is wrong."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"listen must be host:port, like 127.0.0.1:8080, not {listen!r}")
+    return host.strip("[]"), int(port)

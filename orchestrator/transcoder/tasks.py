@@ -1,0 +1,288 @@
+"""The tasks that the service has, durable: what was asked, how far it is, what came of it."""
+
+import json
+import secrets
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.transcoder.database import Database
+
+#: A task that was running in each of so many crashes in a row is not tried again.
+MAX_CRASHES = 3
+
+#: The longest ``IN (...)`` list that one statement takes.
+_MANY = 500
+
+
+class TaskState(StrEnum):
+    """Where a task stands; also the ``status`` that clients see.
+
+    The values are those of the API's documents, and ``created`` for a task that
+    was never started, so that a client whose answer was lost can tell.
+    """
+
+    CREATED = "created"
+    QUEUED = "queued"
+    DOWNLOADING = "downloading"
+    ENCODING = "encoding"
+    SAVING = "saving"
+    COMPLETED = "completed"
+    ERROR = "error"
+
+
+#: A worker has it. Found so at start-up: the process died meanwhile.
+RUNNING = (TaskState.DOWNLOADING, TaskState.ENCODING, TaskState.SAVING)
+
+
+class UnknownTask(Exception):
+    """Raised when the store has no such task."""
+
+
+class AlreadyStarted(Exception):
+    """Raised when a task was started before, and with another request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task as stored.
+
+    ``key`` is the unguessable part of its download URLs. ``query`` is the inner
+    query document until the task has ended. ``outputs`` are records that
+    ``answers`` makes and reads; ``facts`` are the source's size and duration and
+    the warnings. ``crashes`` counts the times in a row that the process died
+    while the task ran. Times are UNIX seconds.
+    """
+
+    token: str
+    state: TaskState
+    key: str
+    created: float
+    ended: float | None
+    crashes: int
+    query: Mapping[str, Any] | None
+    payload: str | None
+    outputs: Sequence[Mapping[str, Any]]
+    facts: Mapping[str, Any]
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A request to start: the inner query document, its digest, and what to log.
+
+    ``source`` goes to the log of starts and must hold no credentials.
+    """
+
+    query: Mapping[str, Any]
+    digest: str
+    source: str
+    outputs: Sequence[Mapping[str, Any]]
+    payload: str | None = None
+
+
+class TaskStore:
+    """Reads and writes of tasks. Everything it returns from is on disk."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self) -> str:
+        """A new task; the answer is its token, 32 hex digits."""
+        token, key = secrets.token_hex(16), secrets.token_urlsafe(24)
+        await self._database.run(
+            lambda db: db.execute(
+                "INSERT INTO tasks (token, state, key, created) VALUES (?, ?, ?, ?)",
+                (token, TaskState.CREATED, key, time.time()),
+            )
+        )
+        return token
+
+    async def find(self, tokens: Sequence[str]) -> list[Task]:
+        """The tasks of ``tokens`` that exist."""
+        return await self._database.run(lambda db: _find(db, tokens))
+
+    async def was_started(self, token: str, start: Start) -> bool:
+        """Whether this very start was taken before. Raises like ``start``."""
+        return await self._database.run(lambda db: _was_started(db, token, start))
+
+    async def start(self, token: str, start: Start) -> bool:
+        """Queue a task and log its start; False if the same start was taken before.
+
+        Raises ``UnknownTask``, ``AlreadyStarted``.
+        """
+        return await self._database.run(lambda db: _start(db, token, start))
+
+    async def claim(self) -> Task | None:
+        """The next task for a worker, its state moved on from ``queued``."""
+        return await self._database.run(_claim)
+
+    async def move(self, token: str, state: TaskState) -> None:
+        """Note how far a running task is."""
+        await self._database.run(
+            lambda db: db.execute("UPDATE tasks SET state = ? WHERE token = ?", (state, token))
+        )
+
+    async def release(self, token: str) -> None:
+        """Queue a task again, in its old place, if it is still running."""
+        await self._database.run(lambda db: db.execute(_RELEASE, (TaskState.QUEUED, token)))
+
+    async def end(
+        self,
+        token: str,
+        outputs: Sequence[Mapping[str, Any]],
+        facts: Mapping[str, Any],
+        error: str | None = None,
+    ) -> None:
+        """Finish a task, with an ``error`` if it failed. Its query is forgotten."""
+        state = TaskState.COMPLETED if error is None else TaskState.ERROR
+        row = (state, time.time(), json.dumps(outputs), json.dumps(facts), error, token)
+        await self._database.run(
+            lambda db: db.execute(
+                "UPDATE tasks SET state = ?, ended = ?, outputs = ?, facts = ?, error = ?,"
+                " query = NULL, crashes = 0 WHERE token = ?",
+                row,
+            )
+        )
+
+    async def recover(self) -> tuple[int, list[str]]:
+        """After start-up: queue what was running. How many wait, and which gave up."""
+        return await self._database.run(_recover)
+
+    async def live_keys(self, ended_after: float) -> set[str]:
+        """The download keys whose outputs are still to be kept."""
+        return await self._database.run(
+            lambda db: {
+                row["key"] for row in db.execute(_LIVE_KEYS, (TaskState.COMPLETED, ended_after))
+            }
+        )
+
+    async def by_key(self, key: str) -> Task | None:
+        """The task whose outputs are downloaded with ``key``."""
+        rows = await self._database.run(
+            lambda db: db.execute("SELECT * FROM tasks WHERE key = ?", (key,)).fetchall()
+        )
+        return _task(rows[0]) if rows else None
+
+    async def forget(self, before: float) -> None:
+        """Drop tasks that ended, or were created and never started, before then."""
+        await self._database.run(
+            lambda db: db.execute(
+                "DELETE FROM tasks WHERE ended < ? OR (state = ? AND created < ?"
+                " AND NOT EXISTS (SELECT 1 FROM uploads WHERE task = token))",
+                (before, TaskState.CREATED, before),
+            )
+        )
+
+
+def _listed(states: Sequence[TaskState]) -> str:
+    return "(" + ", ".join(f"'{state}'" for state in states) + ")"
+
+
+_RUNNING = _listed(RUNNING)
+_RELEASE = f"UPDATE tasks SET state = ?, crashes = 0 WHERE token = ? AND state IN {_RUNNING}"  # noqa: S608
+_LIVE_KEYS = f"SELECT key FROM tasks WHERE state = ? AND ended > ? OR state IN {_RUNNING}"  # noqa: S608
+
+
+def _find(db: sqlite3.Connection, tokens: Sequence[str]) -> list[Task]:
+    found: list[Task] = []
+    for at in range(0, len(tokens), _MANY):
+        some = tokens[at : at + _MANY]
+        marks = ", ".join("?" * len(some))
+        rows = db.execute(f"SELECT * FROM tasks WHERE token IN ({marks})", some)  # noqa: S608 - marks only
+        found.extend(_task(row) for row in rows)
+    return found
+
+
+def _was_started(db: sqlite3.Connection, token: str, start: Start) -> bool:
+    row = db.execute("SELECT state, digest FROM tasks WHERE token = ?", (token,)).fetchone()
+    if row is None:
+        raise UnknownTask(token)
+    if row["state"] == TaskState.CREATED:
+        return False
+    if row["digest"] != start.digest:
+        raise AlreadyStarted(token)
+    return True
+
+
+def _start(db: sqlite3.Connection, token: str, start: Start) -> bool:
+    if _was_started(db, token, start):
+        return False
+    place = db.execute(
+        "INSERT INTO starts (task, payload, source, at) VALUES (?, ?, ?, ?)",
+        (token, start.payload, start.source, time.time()),
+    ).lastrowid
+    db.execute(
+        "UPDATE tasks SET state = ?, place = ?, query = ?, digest = ?, payload = ?, outputs = ?"
+        " WHERE token = ?",
+        (
+            TaskState.QUEUED,
+            place,
+            json.dumps(start.query),
+            start.digest,
+            start.payload,
+            json.dumps(start.outputs),
+            token,
+        ),
+    )
+    return True
+
+
+# Of the tasks that ran when the process died, one at a time is tried again:
+# otherwise a task that kills the process takes its neighbours down with it.
+_CLAIM = f"""
+UPDATE tasks SET state = '{TaskState.DOWNLOADING}' WHERE token = (
+    SELECT token FROM tasks
+    WHERE state = '{TaskState.QUEUED}' AND (crashes = 0 OR NOT EXISTS (
+        SELECT 1 FROM tasks WHERE state IN {_RUNNING} AND crashes > 0))
+    ORDER BY priority, place LIMIT 1)
+RETURNING *
+"""  # noqa: S608 - constants only
+
+
+def _claim(db: sqlite3.Connection) -> Task | None:
+    rows = db.execute(_CLAIM).fetchall()
+    return _task(rows[0]) if rows else None
+
+
+_BLAME = f"UPDATE tasks SET crashes = crashes + 1 WHERE state IN {_RUNNING}"  # noqa: S608
+_GIVE_UP = (
+    "UPDATE tasks SET state = ?, ended = ?, query = NULL, error = ?"  # noqa: S608
+    f" WHERE state IN {_RUNNING} AND crashes >= ? RETURNING token"
+)
+_REQUEUE = f"UPDATE tasks SET state = ? WHERE state IN {_RUNNING}"  # noqa: S608
+_GAVE_UP = (
+    f"the service stopped unexpectedly {MAX_CRASHES} times while it worked on this task,"
+    " so it was given up"
+)
+
+
+def _recover(db: sqlite3.Connection) -> tuple[int, list[str]]:
+    db.execute(_BLAME)
+    given_up = db.execute(
+        _GIVE_UP, (TaskState.ERROR, time.time(), _GAVE_UP, MAX_CRASHES)
+    ).fetchall()
+    db.execute(_REQUEUE, (TaskState.QUEUED,))
+    waiting = db.execute(
+        "SELECT count(*) FROM tasks WHERE state = ?", (TaskState.QUEUED,)
+    ).fetchone()[0]
+    return waiting, [row["token"] for row in given_up]
+
+
+def _task(row: sqlite3.Row) -> Task:
+    return Task(
+        token=row["token"],
+        state=TaskState(row["state"]),
+        key=row["key"],
+        created=row["created"],
+        ended=row["ended"],
+        crashes=row["crashes"],
+        query=None if row["query"] is None else json.loads(row["query"]),
+        payload=row["payload"],
+        outputs=json.loads(row["outputs"]),
+        facts=json.loads(row["facts"]),
+        error=row["error"],
+    )
