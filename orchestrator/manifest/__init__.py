@@ -1,0 +1,105 @@
+"""Manifests: csv, jsonl, plain lists, folders and patterns -> rows.
+
+``read`` streams: the next row is read when it is asked for. What is wrong with
+a row comes out in its place, as a ``Problem`` that names file, line and field,
+and reading goes on with the next row.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from posixpath import dirname, exists, isdir, splitext
+
+from orchestrator.manifest.csv_rows import read_csv
+from orchestrator.manifest.faults import Fault
+from orchestrator.manifest.jsonl_rows import read_jsonl
+from orchestrator.manifest.lines import read_lines
+from orchestrator.manifest.rows import RowMaker
+from orchestrator.manifest.scan import has_magic, is_media, pattern_root, scan, scan_pattern
+from orchestrator.manifest.sources import FingerprintKind, fingerprinter
+from orchestrator.manifest.text_rows import read_text
+from orchestrator.manifest.uris import absolute, printable
+from orchestrator.model.items import Problem, Row
+
+__all__ = ["FingerprintKind", "read"]
+
+_FORMS = (
+    "a manifest is a .csv, .tsv, .jsonl or .txt file, a folder, or a pattern such as in/**/*.mov"
+)
+
+
+def read(
+    where: str | Path, *, base: Path | None = None, fingerprint: FingerprintKind = "stat"
+) -> Iterator[Row | Problem]:
+    """The rows of a manifest, in its order, each as it is asked for.
+
+    ``where`` is a file (its suffix names its form: ``.csv``, ``.tsv``,
+    ``.jsonl``, ``.ndjson``, ``.txt``, ``.list`` or none), a folder, or a pattern;
+    ``~`` is expanded. Sources with a relative path are relative to the
+    manifest's folder. ``base`` is what ``Row.fields["parent"]`` is relative to:
+    by default the manifest's folder, the scanned folder, or the pattern's
+    fixed part.
+
+    ``fingerprint`` says how the version of a local source is known: from one
+    ``stat``, from its ``content`` (reads every file), or not at all, which also
+    leaves unchecked whether it is there.
+
+    Whatever is wrong comes out as a ``Problem``, also where there is no
+    manifest, or nothing in it. Raises nothing.
+    """
+    file = printable(os.fspath(where))
+    try:
+        place = absolute(where)
+        if place != printable(place):
+            yield Problem(file, "the path is not UTF-8", "rename it")
+            return
+        rows, nothing = _opened(place, file, base, fingerprint)
+        yield next(rows, nothing)
+        yield from rows
+    except Fault as fault:
+        yield fault.at(file, 0)
+    except OSError as error:
+        hint = "check that it is there and that this user may read it"
+        yield Problem(file, f"can't be read: {error.strerror}", hint)
+
+
+def _opened(
+    place: str, file: str, base: Path | None, kind: FingerprintKind
+) -> tuple[Iterator[Row | Problem], Problem]:
+    """The rows at ``place`` (absolute), and the problem if there are none."""
+
+    def maker(folder: str) -> RowMaker:
+        return RowMaker(file, folder, absolute(base or folder), fingerprinter(kind))
+
+    no_media = "list sources with other suffixes in a .txt file"
+    if isdir(place):
+        rows = scan(place, maker(place), file)
+        return rows, Problem(file, "no media file in this folder or below", no_media)
+    if exists(place):
+        return _from_file(place, file, maker(dirname(place)))
+    if has_magic(place):
+        rows = scan_pattern(place, maker(pattern_root(place)), file)
+        return rows, Problem(file, "no media file matches this pattern", no_media)
+    missing = Problem(file, "there is no such file or folder", _FORMS)
+    return iter(()), missing
+
+
+def _from_file(place: str, file: str, maker: RowMaker) -> tuple[Iterator[Row | Problem], Problem]:
+    lines = read_lines(Path(place), file)
+    suffix = splitext(place)[1].lower()
+    if suffix in (".csv", ".tsv"):
+        header_only = Problem(file, "the manifest has a header and no rows", "add a row per source")
+        delimiter = "," if suffix == ".csv" else "\t"
+        return read_csv(lines, maker, file, delimiter), header_only
+    if suffix in (".jsonl", ".ndjson"):
+        return read_jsonl(lines, maker, file), Problem(
+            file, "the manifest is empty", "add a line per source"
+        )
+    if suffix in (".txt", ".list", ""):
+        return read_text(lines, maker), Problem(
+            file, "the manifest names no source", "add a line per source"
+        )
+    hint = _FORMS
+    if is_media(place):
+        hint = "this is a source: list it in a .txt file, or name its folder"
+    return iter(()), Problem(file, f"{suffix} is no form of manifest", hint)

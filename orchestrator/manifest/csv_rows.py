@@ -1,0 +1,199 @@
+"""Rows of a CSV (or TSV) manifest: a header, then one row per record (RFC 4180)."""
+
+import csv
+import re
+from collections import deque
+from collections.abc import Iterator
+
+from orchestrator.manifest.faults import Fault
+from orchestrator.manifest.rows import COLUMNS, RowMaker, column_fault, tags_of
+from orchestrator.model.items import Problem, Row
+
+#: Lines that one record may go over. A quote that is left open takes in every
+#: line up to the next quote: this is where that is noticed at the latest.
+RECORD_LINES = 100
+
+_QUOTED = re.compile(r'"[^"]*+(?:""[^"]*+)*+"')
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_QUOTE_HINT = 'close it, and write a quote inside a quoted cell twice: ""'
+
+
+class _Damaged(Exception):
+    """Raised to end a record that can't be used."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Records:
+    """The records of a CSV file, each with the line that it begins on.
+
+    The first sets how many cells the others have. A damaged record costs the
+    lines up to where the damage is: reading goes on with the next line, even
+    where an open quote had taken in many.
+    """
+
+    def __init__(self, lines: Iterator[str | Problem], file: str, delimiter: str) -> None:
+        self._lines = lines
+        self._file = file
+        self._delimiter = delimiter
+        self._done = 0  # lines before the record that is being read
+        self._record: list[str | Problem] = []
+        self._again: deque[str | Problem] = deque()
+
+    def __iter__(self) -> Iterator[tuple[int, list[str]] | Problem]:
+        record, width = self._record, 0
+        while True:
+            try:
+                for cells in csv.reader(self._feed(), delimiter=self._delimiter, strict=True):
+                    width = width or len(cells)
+                    if cells and len(cells) == width:
+                        yield self._done + 1, cells
+                    elif any(map(str.strip, cells)):
+                        raise _miscounted(len(cells), width)
+                    self._done += len(record)
+                    record.clear()
+            except (csv.Error, _Damaged) as error:
+                yield self._problem(error)
+            else:
+                return
+
+    def _feed(self) -> Iterator[str]:
+        while self._again:
+            yield self._checked(self._again.popleft())
+        record = self._record
+        for line in self._lines:
+            if record or not isinstance(line, str):
+                yield self._checked(line)
+            else:
+                record.append(line)
+                yield line
+
+    def _checked(self, line: str | Problem) -> str:
+        self._record.append(line)
+        if not isinstance(line, str):
+            raise _Damaged("the row is cut by a line that can't be read")
+        if len(self._record) > RECORD_LINES:
+            raise _Damaged(f"the row goes over more than {RECORD_LINES} lines")
+        return line
+
+    def _problem(self, error: Exception) -> Problem:
+        """The problem with the present record; the lines after it are read again."""
+        first = self._record[0]
+        if isinstance(first, Problem):
+            self._give_back(1)
+            return first
+        text = "".join(line for line in self._record if isinstance(line, str))
+        message, at = _quotes(text, self._delimiter)
+        hint = _QUOTE_HINT
+        if not message:
+            several = len(self._record) > 1
+            message = f"{error}; is a quote left open here?" if several else str(error)
+            hint = _QUOTE_HINT if several else getattr(error, "hint", "")
+        line = self._done + 1 + at
+        self._give_back(at + 1)
+        return Problem(self._file, message, hint, line)
+
+    def _give_back(self, used: int) -> None:
+        self._again.extendleft(reversed(self._record[used:]))
+        self._record.clear()
+        self._done += used
+
+
+def _miscounted(count: int, width: int) -> _Damaged:
+    hint = "a cell that holds the separator must stand in quotes"
+    if count < width:
+        hint = "every row needs as many cells as the header: leave them empty, but not out"
+    return _Damaged(f"{count} cells, but the header has {width}", hint)
+
+
+def _quotes(text: str, delimiter: str) -> tuple[str, int]:
+    """What is wrong with a record's quotes, "" if nothing is, and how many lines down.
+
+    Where nothing is wrong, that is where the first quoted cell of several lines
+    begins, 0 if there is none.
+    """
+    position, spanning = 0, 0
+    while position < len(text):
+        if text[position] == '"':
+            quoted = _QUOTED.match(text, position)
+            at = len(_LINE_END.findall(text, 0, position))
+            if not quoted:
+                return "a quote is opened here and not closed", at
+            spans = _LINE_END.search(quoted[0])
+            position = quoted.end()
+            if position < len(text) and text[position] not in f"{delimiter}\r\n":
+                fault = (
+                    "a quote is opened here and not closed" if spans else "text after a quoted cell"
+                )
+                return fault, at
+            spanning = spanning or (at if spans else 0)
+        position = text.find(delimiter, position) + 1 or len(text)
+    return "", spanning
+
+
+def read_csv(
+    lines: Iterator[str | Problem], maker: RowMaker, file: str, delimiter: str
+) -> Iterator[Row | Problem]:
+    """The rows of a CSV manifest; ``delimiter`` is a comma or a tab.
+
+    A header that can't be trusted ends it: its problems are all that comes.
+    """
+    records = iter(Records(lines, file, delimiter))
+    header = next(records, None)
+    if header is None:
+        yield Problem(file, "the manifest is empty", "begin with a line that names the columns")
+        return
+    if isinstance(header, Problem):
+        yield header
+        return
+    line, names = header[0], [name.strip() for name in header[1]]
+    if faults := _header_faults(names):
+        yield from (fault.at(file, line) for fault in faults)
+        return
+    yield from _rows(records, names, maker)
+
+
+def _rows(
+    records: Iterator[tuple[int, list[str]] | Problem], names: list[str], maker: RowMaker
+) -> Iterator[Row | Problem]:
+    # An absent column reads the empty cell that each record gets at its end.
+    source, stitch, id_, priority, payload, tags = (
+        names.index(name) if name in names else -1 for name in COLUMNS
+    )
+    others = [(name, at) for at, name in enumerate(names) if name not in COLUMNS]
+    row = maker.row
+    for record in records:
+        if isinstance(record, Problem):
+            yield record
+            continue
+        line, cells = record
+        cells.append("")
+        yield row(
+            line,
+            cells[source].strip(),
+            stitch=cells[stitch].strip(),
+            id=cells[id_],
+            priority=cells[priority],
+            payload=cells[payload],
+            tags=tags_of(cells[tags]) if cells[tags] else (),
+            fields={name: cells[at] for name, at in others} if others else None,
+        )
+
+
+def _header_faults(names: list[str]) -> list[Fault]:
+    faults = [fault for name in names if (fault := column_fault(name))]
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    faults += [Fault(name, f"two columns are called {name!r}", "rename one") for name in twice]
+    if not faults and "source" not in names and "stitch" not in names:
+        faults.append(_no_source(names))
+    return faults
+
+
+def _no_source(names: list[str]) -> Fault:
+    hint = "name the columns in the first line; a plain list of sources is a .txt file"
+    for delimiter, what in ((";", "semicolons"), ("\t", "tabs"), (",", "commas")):
+        if len(names) == 1 and delimiter in names[0]:
+            hint = f"{what} stand between the columns: use commas in a .csv, tabs in a .tsv"
+    return Fault("source", "no column is called source or stitch", hint)
