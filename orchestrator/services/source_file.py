@@ -1,0 +1,154 @@
+"""A local file while it is sent: read without waiting where that can be, and watched for changes.
+
+What the kernel has in memory is read in the event loop at once; a hop to a
+thread and back costs more than that copy. The rest is read in a thread, one
+block ahead of the one that is on the wire.
+"""
+
+import asyncio
+import errno
+import os
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from io import FileIO
+from pathlib import Path
+
+import aiofiles.os
+from aiofiles.threadpool.binary import AsyncFileIO
+
+from orchestrator.model.errors import OrchestratorError, SourceChanged, SourceMissing, Transient
+from orchestrator.services.local_disk import is_local
+
+#: Bytes per read. Two blocks are in memory at most: one on the wire, one ahead.
+BLOCK = 2**20
+
+_NOWAIT = getattr(os, "RWF_NOWAIT", 0)
+_NOT_THERE = frozenset(
+    {
+        errno.ENOENT,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+    }
+)
+
+
+class SourceFile:
+    """An open file, whose size, time and inode were noted when it was opened."""
+
+    def __init__(self, path: Path, raw: FileIO, noted: os.stat_result) -> None:
+        self.path = path
+        self.size = noted.st_size
+        self._identity = _identity(noted)
+        self._raw = raw
+        self._file = AsyncFileIO(raw, asyncio.get_running_loop(), None)
+        self._ahead: asyncio.Task[bytes] | None = None
+        self._ahead_at = -1
+
+    async def block(self, offset: int) -> bytes | bytearray:
+        """The bytes from ``offset`` on: ``BLOCK`` of them, or what is left of the file.
+
+        Raises ``SourceChanged`` where the file has become shorter.
+        """
+        if offset != self._ahead_at:
+            await self._drop_ahead()
+        if self._ahead is None and (data := self._at_hand(offset)):
+            return data
+        read = await self._from_disk(offset)
+        if not read:
+            raise SourceChanged(f"{self.path} became shorter while it was sent")
+        if offset + len(read) < self.size:
+            self._read_ahead(offset + len(read))
+        return read
+
+    async def check_unchanged(self) -> None:
+        """Raise ``SourceChanged`` or ``SourceMissing`` unless the path still names this file."""
+        try:
+            if is_local(self.path):
+                now = os.stat(self.path)  # noqa: PTH116  # half the time of Path.stat
+            else:
+                now = await aiofiles.os.stat(self.path)
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        if _identity(now) != self._identity:
+            raise SourceChanged(f"{self.path} was changed while it was sent")
+
+    async def close(self) -> None:
+        """Let a read that is under way end, then close: never close under a reading thread."""
+        if self._ahead is not None:
+            await asyncio.shield(self._drop_ahead())
+        self._raw.close()
+
+    def _at_hand(self, offset: int) -> bytearray | None:
+        """A block that is in the kernel's memory (preadv2(2), RWF_NOWAIT), else None."""
+        if not _NOWAIT:
+            return None
+        data = bytearray(min(BLOCK, self.size - offset))
+        try:
+            got = os.preadv(self._raw.fileno(), [data], offset, _NOWAIT)
+        except OSError:
+            return None
+        return data if got == len(data) else None
+
+    async def _from_disk(self, offset: int) -> bytes:
+        if self._ahead is None:
+            self._read_ahead(offset)
+        assert self._ahead is not None
+        try:
+            data = await asyncio.shield(self._ahead)
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        self._ahead, self._ahead_at = None, -1
+        return data
+
+    def _read_ahead(self, offset: int) -> None:
+        self._raw.seek(offset)
+        self._ahead_at = offset
+        self._ahead = asyncio.create_task(self._file.read(min(BLOCK, self.size - offset)))
+
+    async def _drop_ahead(self) -> None:
+        ahead, self._ahead, self._ahead_at = self._ahead, None, -1
+        if ahead is not None:
+            await asyncio.wait([ahead])
+            ahead.exception()
+
+
+@asynccontextmanager
+async def open_source(path: Path) -> AsyncIterator[SourceFile]:
+    """Open a source. Raises ``SourceMissing`` where it isn't there, can't be read, is no file."""
+    try:
+        raw = _open(path) if is_local(path) else await asyncio.to_thread(_open, path)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    noted = os.fstat(raw.fileno())
+    source = SourceFile(path, raw, noted)
+    try:
+        if not stat.S_ISREG(noted.st_mode):
+            raise SourceMissing(f"{path} is not a file")
+        yield source
+    finally:
+        await source.close()
+
+
+def _open(path: Path) -> FileIO:
+    return FileIO(os.fspath(path), "rb", opener=_without_waiting)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a named pipe at once instead of waiting for its writer for ever."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _identity(noted: os.stat_result) -> tuple[int, int, int]:
+    return noted.st_size, noted.st_mtime_ns, noted.st_ino
+
+
+def _unreadable(path: Path, error: OSError) -> OrchestratorError:
+    reason = error.strerror or type(error).__name__
+    if error.errno in _NOT_THERE:
+        return SourceMissing(f"{path} can't be read: {reason}")
+    return Transient(f"{path} can't be read just now: {reason}")

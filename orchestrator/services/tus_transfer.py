@@ -1,0 +1,240 @@
+"""The bytes of one tus upload: PATCH after PATCH, back in step with the server after a fault."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from aiohttp import ClientResponse
+
+from orchestrator.model.errors import OrchestratorError, Stalled, Transient, UploadGone
+from orchestrator.services.http import MIB, Http, read_bounded
+from orchestrator.services.redact import redact
+from orchestrator.services.refusals import refusal
+from orchestrator.services.source_file import BLOCK, SourceFile
+from orchestrator.services.tus_protocol import BODY_TYPE, RESUMABLE, checksum, number
+
+#: Bytes handed to the transport at once, so the unit in which progress is seen:
+#: with the default watchdog, 4.3 kB/s is still no stall.
+_PIECE = 256 * 1024
+
+#: A body with a checksum is in memory as a whole before it is sent.
+_HELD = 4 * MIB
+
+#: Returns to the server's offset in a row that bring no new byte, at most.
+_IN_VAIN = 4
+
+Refusals = Mapping[int, type[OrchestratorError]]
+
+_GONE: Refusals = {403: UploadGone, 404: UploadGone, 410: UploadGone}
+_OUT_OF_STEP: Refusals = {409: Transient, 413: Transient, 423: Transient, 460: Transient}
+_LONGEST_REFUSAL = 64 * 1024
+
+
+class Pace:
+    """How many bytes the next PATCH carries.
+
+    More per request spares round trips on a fast line; less loses little when
+    a poor one breaks, shows progress, and gets past a proxy's body limit.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = max(limit - limit % BLOCK, BLOCK) if limit > BLOCK else limit
+        self.size = min(self._limit, 8 * MIB)
+
+    def took(self, seconds: float) -> None:
+        """A PATCH went well."""
+        if seconds < 2.0:
+            self.size = min(self.size * 2, self._limit)
+        elif seconds > 10.0:
+            self.broke()
+
+    def broke(self) -> None:
+        """A PATCH failed."""
+        self.size = max(self.size // 2, min(BLOCK, self._limit))
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One source on its way to one upload that exists at ``url``.
+
+    ``sent`` hears of each offset that the server has confirmed; ``stall`` is in
+    seconds; ``algorithm`` is None where no checksums are sent.
+    """
+
+    http: Http
+    url: str
+    source: SourceFile
+    pace: Pace
+    stall: float
+    algorithm: str | None
+    sent: Callable[[int, int], None]
+
+    async def offset(self) -> int:
+        """How many bytes the server has. Raises ``UploadGone``."""
+        async with (
+            watched(self.stall, self.url),
+            self.http.request("HEAD", self.url, headers=RESUMABLE) as response,
+        ):
+            await accept(response, self.url, _GONE)
+            length = number(response.headers, "Upload-Length")
+            if length is not None and length != self.source.size:
+                raise UploadGone(f"{self._where} was begun for a file of {length} bytes")
+            return self._sane(number(response.headers, "Upload-Offset"))
+
+    async def run(self, offset: int) -> None:
+        """Send everything from ``offset`` on.
+
+        Only a plain ``Transient`` is mended here, by asking for the offset and
+        going on from there; its members say precisely what somebody else does.
+        """
+        furthest, in_vain, fault = offset, 0, Transient("its offset never moved")
+        while offset < self.source.size:
+            try:
+                offset = await self._patch(offset)
+            except Transient as error:
+                if type(error) is not Transient:
+                    raise
+                fault = error
+                self.pace.broke()
+                offset = await self.offset()
+            if offset > furthest:
+                furthest, in_vain = offset, 0
+                self.sent(offset, self.source.size)
+            elif (in_vain := in_vain + 1) > _IN_VAIN:
+                raise Transient(f"{self._where} stays at byte {offset}: {fault}") from fault
+
+    async def _patch(self, offset: int) -> int:
+        """Send one body; the answer is the server's new offset."""
+        blocks: Blocks = self.source
+        length = min(self.pace.size, self.source.size - offset)
+        headers = {**RESUMABLE, "Content-Type": BODY_TYPE, "Upload-Offset": str(offset)}
+        if self.algorithm is not None:
+            length = min(length, _HELD)
+            blocks = held = await Held.of(self.source, offset, length)
+            headers["Upload-Checksum"] = await asyncio.to_thread(
+                checksum, self.algorithm, held.pieces
+            )
+        headers["Content-Length"] = str(length)
+        return await self._send(headers, Body(blocks, offset, length))
+
+    async def _send(self, headers: dict[str, str], body: "Body") -> int:
+        clock = asyncio.get_running_loop()
+        began = clock.time()
+        try:
+            async with (
+                watched(self.stall, self.url) as body.moved,
+                self.http.request("PATCH", self.url, headers=headers, data=body) as response,
+            ):
+                await accept(response, self.url, _GONE)
+                offset = number(response.headers, "Upload-Offset")
+        except OrchestratorError:
+            if body.fault is not None:
+                raise body.fault from None
+            raise
+        self.pace.took(clock.time() - began)
+        return await self.offset() if offset is None else self._sane(offset)
+
+    def _sane(self, offset: int | None) -> int:
+        if offset is None:
+            raise Transient(f"{self._where}: answer not understood: it has no Upload-Offset")
+        if offset > self.source.size:
+            raise UploadGone(f"{self._where} has more bytes than the file: {offset}")
+        return offset
+
+    @property
+    def _where(self) -> str:
+        return redact(self.url)
+
+
+class Blocks(Protocol):
+    """Where a body's bytes come from."""
+
+    async def block(self, offset: int) -> bytes | bytearray:
+        """The bytes from ``offset`` on, as many as are at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A stretch of a source, in memory, so that what was hashed is what is sent."""
+
+    start: int
+    pieces: Sequence[bytes | bytearray]
+
+    @classmethod
+    async def of(cls, source: SourceFile, start: int, length: int) -> Self:
+        """Read ``length`` bytes from ``start`` on."""
+        pieces: list[bytes | bytearray] = []
+        while (have := sum(map(len, pieces))) < length:
+            pieces.append((await source.block(start + have))[: length - have])
+        return cls(start, pieces)
+
+    async def block(self, offset: int) -> bytes | bytearray:
+        """The piece that begins at ``offset``."""
+        begin = self.start
+        for piece in self.pieces:
+            if begin == offset:
+                return piece
+            begin += len(piece)
+        raise ValueError(f"no piece begins at {offset}")
+
+
+class Body:
+    """A request's body, piece by piece; ``moved`` hears each time that more is asked for.
+
+    A class and no generator, so that nothing is left to finalise when a
+    request is cancelled. ``fault`` keeps what went wrong at the source, which
+    aiohttp would report as a broken connection.
+    """
+
+    def __init__(self, blocks: Blocks, offset: int, length: int) -> None:
+        self.moved: Callable[[], None] = _unwatched
+        self.fault: OrchestratorError | None = None
+        self._blocks, self._offset, self._left = blocks, offset, length
+        self._block = memoryview(b"")
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> memoryview:
+        if not self._left:
+            raise StopAsyncIteration
+        self.moved()
+        if not self._block:
+            try:
+                block = await self._blocks.block(self._offset)
+            except OrchestratorError as fault:
+                self.fault = fault
+                raise
+            self._block = memoryview(block)[: self._left]
+        piece, self._block = self._block[:_PIECE], self._block[_PIECE:]
+        self._offset += len(piece)
+        self._left -= len(piece)
+        return piece
+
+
+@asynccontextmanager
+async def watched(stall: float, url: str) -> AsyncIterator[Callable[[], None]]:
+    """Raise ``Stalled`` when the callable that this gives is not called for ``stall`` seconds."""
+    clock = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(stall) as scope:
+            yield lambda: scope.reschedule(clock.time() + stall)
+    except TimeoutError:
+        raise Stalled(f"{redact(url)}: nothing moved for {stall:g} seconds") from None
+
+
+async def accept(response: ClientResponse, url: str, special: Refusals) -> None:
+    """Read an answer to its end; raise unless it is a success, by ``special`` before all."""
+    body = await read_bounded(response, _LONGEST_REFUSAL)
+    if 200 <= response.status < 300:
+        return
+    where = f"{response.method} {redact(url)}"
+    error = refusal(response.status, response.headers, body, where, idempotent=True)
+    family = special.get(response.status) or _OUT_OF_STEP.get(response.status)
+    raise error if family is None else family(str(error))
+
+
+def _unwatched() -> None:
+    """Stands in until a watchdog is set."""
