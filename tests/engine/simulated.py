@@ -58,9 +58,7 @@ class _Task:
 class Trouble:
     """Errors to raise, by call name: ``(error, BEFORE or AFTER its effect)``."""
 
-    plans: dict[str, list[tuple[Exception, str]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    plans: dict[str, list[tuple[Exception, str]]] = field(default_factory=lambda: defaultdict(list))
 
     def plan(self, call: str, error: Exception, when: str = BEFORE, times: int = 1) -> None:
         self.plans[call] += [(error, when)] * times

@@ -138,7 +138,7 @@ def test_nothing_is_lost_and_ready_work_is_sorted(puts: list[tuple[int, float]])
         for now_ in (0.0, 1.0, 2.0):
             now = now_
             priorities = []
-            while queue._release_due() is None and queue._ready or queue._ready:
+            while (queue._release_due() is None and queue._ready) or queue._ready:
                 piece = await queue.get()
                 priorities.append(piece.item.priority)
                 seen.append(piece.item.key)
