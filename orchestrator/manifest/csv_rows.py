@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from orchestrator.manifest.faults import Fault
-from orchestrator.manifest.rows import COLUMNS, RowMaker, column_fault, tags_of
+from orchestrator.manifest.rows import COLUMNS, RowMaker, column_fault
 from orchestrator.model.items import Problem, Row
 
 #: Lines that one record may go over. A quote that is left open takes in every
@@ -15,6 +15,7 @@ RECORD_LINES = 100
 
 _QUOTED = re.compile(r'"[^"]*+(?:""[^"]*+)*+"')
 _LINE_END = re.compile(r"\r\n|\r|\n")
+_SHORTER = "a manifest holds references: keep what is long elsewhere"
 _QUOTE_HINT = 'close it, and write a quote inside a quoted cell twice: ""'
 
 
@@ -88,9 +89,9 @@ class Records:
         message, at = _quotes(text, self._delimiter)
         hint = _QUOTE_HINT
         if not message:
-            several = len(self._record) > 1
-            message = f"{error}; is a quote left open here?" if several else str(error)
-            hint = _QUOTE_HINT if several else getattr(error, "hint", "")
+            message, hint = str(error), getattr(error, "hint", _SHORTER)
+            if len(self._record) > 1:
+                message, hint = f"{message}; is a quote left open here?", _QUOTE_HINT
         line = self._done + 1 + at
         self._give_back(at + 1)
         return Problem(self._file, message, hint, line)
@@ -114,23 +115,23 @@ def _quotes(text: str, delimiter: str) -> tuple[str, int]:
     Where nothing is wrong, that is where the first quoted cell of several lines
     begins, 0 if there is none.
     """
-    position, spanning = 0, 0
+    position, spanning, fault = 0, -1, ""
     while position < len(text):
         if text[position] == '"':
             quoted = _QUOTED.match(text, position)
-            at = len(_LINE_END.findall(text, 0, position))
-            if not quoted:
-                return "a quote is opened here and not closed", at
-            spans = _LINE_END.search(quoted[0])
-            position = quoted.end()
-            if position < len(text) and text[position] not in f"{delimiter}\r\n":
+            spans = not quoted or bool(_LINE_END.search(quoted[0]))
+            end = quoted.end() if quoted else len(text)
+            if not quoted or text[end : end + 1] not in ("", delimiter, "\r", "\n"):
                 fault = (
                     "a quote is opened here and not closed" if spans else "text after a quoted cell"
                 )
-                return fault, at
-            spanning = spanning or (at if spans else 0)
+                break
+            if spans and spanning < 0:
+                spanning = position
+            position = end
         position = text.find(delimiter, position) + 1 or len(text)
-    return "", spanning
+    opened = position if fault else max(spanning, 0)
+    return fault, len(_LINE_END.findall(text, 0, opened))
 
 
 def read_csv(
@@ -170,6 +171,8 @@ def _rows(
             continue
         line, cells = record
         cells.append("")
+        if not cells[source] and not any(map(str.strip, cells)):
+            continue  # the empty rows that spreadsheets leave at the end
         yield row(
             line,
             cells[source].strip(),
@@ -177,7 +180,7 @@ def _rows(
             id=cells[id_],
             priority=cells[priority],
             payload=cells[payload],
-            tags=tags_of(cells[tags]) if cells[tags] else (),
+            tags=cells[tags],
             fields={name: cells[at] for name, at in others} if others else None,
         )
 

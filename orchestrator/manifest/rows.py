@@ -54,19 +54,23 @@ class RowMaker:
         line: int,
         source: str,
         *,
-        stitch: str | list[Any] = "",
+        stitch: Any = "",
         id: str = "",  # noqa: A002 - the column's name
         priority: str = "",
         payload: str = "",
-        tags: tuple[str, ...] = (),
+        tags: Any = None,
         fields: Mapping[str, str] | None = None,
     ) -> Row | Problem:
-        """The row on ``line`` of the manifest; "" stands for a value that is not given."""
+        """The row on ``line`` of the manifest.
+
+        What is not given is "". ``stitch`` is text as in a CSV cell, or a list
+        from JSON; ``tags`` likewise.
+        """
         key = id.strip()
         parts: tuple[StitchPart, ...] = ()
         version, size = "", None
         try:
-            if stitch:
+            if stitch != "":
                 parts = _parts(source, stitch)
                 source = parts[0].url
                 key = key or " ".join([part.url for part in parts])
@@ -79,6 +83,7 @@ class RowMaker:
                 urgency = _priority(priority)
             if len(payload) > PAYLOAD_LIMIT:
                 raise _long_payload(payload)
+            labels = _tags(tags) if tags else ()
             if source[0] == "/":
                 version, size = self._fingerprint(source)
         except Fault as fault:
@@ -93,7 +98,7 @@ class RowMaker:
             parts,
             urgency,
             payload or None,
-            tags,
+            labels,
             _joined(known, fields) if fields else known,
             version,
             size,
@@ -131,9 +136,16 @@ def _priority(text: str) -> int:
     raise Fault("priority", f"{short(plain)} is not an integer from 0 to {MAX_PRIORITY}", hint)
 
 
+def _tags(given: Any) -> tuple[str, ...]:
+    if isinstance(given, str):
+        return _parted(given)
+    if not isinstance(given, list) or not all(isinstance(tag, str) for tag in given):
+        raise Fault("tags", "neither text nor a list of texts", 'write ["news", "2024"]')
+    return tuple(filter(None, map(str.strip, given)))
+
+
 @lru_cache(maxsize=1024)  # rows share their tags
-def tags_of(text: str) -> tuple[str, ...]:
-    """Tags that commas or spaces part."""
+def _parted(text: str) -> tuple[str, ...]:
     return tuple(filter(None, _TAG_GAPS.split(text)))
 
 
@@ -142,29 +154,25 @@ def _long_payload(payload: str) -> Fault:
     return Fault("payload", message, "shorten it, or send a reference to what it holds")
 
 
-def _parts(source: str, stitch: str | list[Any]) -> tuple[StitchPart, ...]:
+def _parts(source: str, stitch: Any) -> tuple[StitchPart, ...]:
     if source:
         raise Fault("stitch", "both source and stitch are given", "give one of the two")
+    listed = stitch
     if isinstance(stitch, str):
-        listed = _stitch_json(stitch) if stitch.lstrip().startswith("[") else _stitch_urls(stitch)
-    else:
-        listed = stitch
+        listed = _stitch_json(stitch) if stitch[0] == "[" else _STITCH_GAPS.split(stitch.strip("|"))
+    if not isinstance(listed, list):
+        raise Fault("stitch", "not a list", "list the URLs to stitch together")
     if not listed:
         raise Fault("stitch", "the list is empty", "list the URLs to stitch together")
     return tuple(_part(number, part) for number, part in enumerate(listed, 1))
 
 
-def _stitch_urls(text: str) -> list[Any]:
-    return [url for url in _STITCH_GAPS.split(text) if url]
-
-
-def _stitch_json(text: str) -> list[Any]:
+def _stitch_json(text: str) -> Any:
     try:
-        listed = orjson.loads(text)
+        return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         message = f"malformed JSON at character {error.pos + 1} of the cell: {error.msg}"
-        raise Fault("stitch", message, "write a JSON list, or URLs between spaces") from None
-    return listed if isinstance(listed, list) else []
+        raise Fault("stitch", message, "write a JSON list, or URLs with spaces between") from None
 
 
 def _part(number: int, part: Any) -> StitchPart:
