@@ -11,7 +11,6 @@ resolved by ``Config.secret`` when it is used, so that no secret is ever held,
 shown or stored with the settings.
 """
 
-import difflib
 import os
 import re
 import tomllib
@@ -29,6 +28,9 @@ from pydantic_settings import (
 
 from orchestrator.model.errors import BadInput
 from orchestrator.model.items import Problem
+from orchestrator.query.lines import line_of, lines_of
+from orchestrator.query.problems import nearest
+from orchestrator.query.secrets import resolve_secrets
 from orchestrator.settings import (
     LedgerConfig,
     LimitsConfig,
@@ -159,13 +161,7 @@ class Config(BaseSettings):
 
         Raises ``BadInput`` naming the variable when it is not set.
         """
-
-        def value(found: re.Match[str]) -> str:
-            if not os.environ.get(found[1]):
-                raise BadInput(f"the environment variable {found[1]} is not set")
-            return os.environ[found[1]]
-
-        return re.sub(r"\$\{env:(\w+)\}", value, text)
+        return str(resolve_secrets(text, os.environ))
 
 
 def _rooted(value: Any, folder: Path, state: Path) -> Any:
@@ -278,23 +274,7 @@ def _where(path: tuple[str, ...], text: str, file: Path | None) -> tuple[str, in
         variable = _PREFIX + "__".join(path[:end]).upper()
         if any(name.upper() == variable for name in os.environ):
             return f"environment variable {variable}", 0
-    return (str(file), _line(text, path)) if file else (BUILT_IN, 0)
-
-
-def _line(text: str, path: tuple[str, ...]) -> int:
-    """The line of a dotted path in TOML text, else of the nearest table around it."""
-    table: tuple[str, ...] = ()
-    best, depth = 0, 0
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[+([^\]#]+)\]", line):
-            table = here = tuple(part.strip(" \"'") for part in header[1].split("."))
-        elif key := re.match(r"\s*([\w.\"'-]+)\s*=", line):
-            here = table + tuple(part.strip(" \"'") for part in key[1].split("."))
-        else:
-            continue
-        if here == path[: len(here)] and len(here) > depth:
-            best, depth = number, len(here)
-    return best
+    return (str(file), line_of(lines_of(text), ".".join(path))) if file else (BUILT_IN, 0)
 
 
 def _words(kind: str, message: str, path: tuple[str, ...]) -> tuple[str, str]:
@@ -324,6 +304,4 @@ def _unknown_service(name: str, known: Iterable[str], where: str, field: str) ->
 
 def _nearest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
-    if close := difflib.get_close_matches(name, names, n=1):
-        return f"did you mean {close[0]!r}?"
-    return "known: " + ", ".join(names) if names else ""
+    return nearest(name, names) or ("known: " + ", ".join(names) if names else "")

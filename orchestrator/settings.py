@@ -53,6 +53,7 @@ Program = Annotated[Path, AfterValidator(_program)]
 Address = Annotated[str, AfterValidator(_address)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Hours = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -87,7 +88,13 @@ class _Encoding(Section):
         None, description="The ffprobe to run; without it, the bundled one."
     )
     local_roots: tuple[Path, ...] = Field(
-        (), description="Folders whose files the service may read and write in place."
+        (), description="Folders in which file:// destinations may write."
+    )
+    keep_hours: Hours = Field(
+        24.0, description="Hours that outputs without a destination, and idle uploads, are kept."
+    )
+    min_free: Bytes = Field(
+        2 * 2**30, description="Free bytes on its disk below which it takes no new work."
     )
     nice: int = Field(
         5, ge=0, le=19, description="How far ffmpeg steps back for other programs (0: not at all)."
@@ -105,6 +112,9 @@ class TranscoderService(_Polled, _Encoding):
     max_in_flight: Count | None = Field(
         16,
         description="Encodes handed to it at once; those beyond its workers wait on its disk.",
+    )
+    allow_private_sources: bool = Field(
+        True, description="Whether it may fetch from loopback and private addresses."
     )
     poll_min: Seconds = Field(
         0.5, description="Shortest time between two polls of a task, seconds."
@@ -206,3 +216,9 @@ class ServeConfig(_Encoding):
         "${env:ORCHESTRATOR_API_KEY}", repr=False, description="The key that clients must show."
     )
     data: Path = Field(Path("{state}/serve"), description="Folder of its uploads and outputs.")
+    allow_private_sources: bool = Field(
+        False, description="Whether clients may have it fetch from loopback and private addresses."
+    )
+    max_upload: Bytes | None = Field(
+        None, description="The largest upload or download of a source; without it, no limit."
+    )

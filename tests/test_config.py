@@ -203,19 +203,19 @@ def test_a_misspelt_setting(tmp_path):
     said = problem(tmp_path, "# mine\n[limits]\nstarts = 2\nuplaods = 9\n")
     assert said.file == str(tmp_path / "config.toml")
     assert (said.line, said.field) == (4, "limits.uplaods")
-    assert "'uploads'" in said.hint
+    assert '"uploads"' in said.hint
 
 
 def test_a_misspelt_section(tmp_path):
     said = problem(tmp_path, "\n[limit]\nuploads = 9\n")
     assert (said.line, said.field) == (2, "limit")
-    assert "'limits'" in said.hint
+    assert '"limits"' in said.hint
 
 
 def test_a_misspelt_setting_of_a_service(tmp_path):
     said = problem(tmp_path, '[services.mine]\nkind = "qencode"\npol_min = 9\n')
     assert (said.line, said.field) == (3, "services.mine.pol_min")
-    assert "'poll_min'" in said.hint
+    assert '"poll_min"' in said.hint
 
 
 def test_an_unknown_kind(tmp_path):
@@ -227,12 +227,12 @@ def test_an_unknown_kind(tmp_path):
 def test_an_unknown_default_service(tmp_path):
     said = problem(tmp_path, '\ndefault_service = "qencod"\n')
     assert (said.line, said.field) == (2, "default_service")
-    assert "'qencode'" in said.hint
+    assert '"qencode"' in said.hint
 
 
 def test_asking_for_an_unknown_service(tmp_path):
     config = load_config(written(tmp_path, ""))
-    with pytest.raises(BadInput, match="did you mean 'local'"):
+    with pytest.raises(BadInput, match='did you mean "local"'):
         config.service("locl")
 
 
@@ -277,7 +277,7 @@ def test_a_variable_of_no_section_is_a_typing_error(tmp_path, monkeypatch):
     monkeypatch.setenv("ORCHESTRATOR_LIMIT__UPLOADS", "3")
     said = problem(tmp_path, "")
     assert said.field == "ORCHESTRATOR_LIMIT__UPLOADS"
-    assert "'limits'" in said.hint
+    assert '"limits"' in said.hint
 
 
 def test_a_whole_section_as_json_must_be_json(tmp_path, monkeypatch):
