@@ -18,7 +18,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 _AUTHORITY_END = re.compile(r"[/?#]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HOST = re.compile(
-    rf"(\[[0-9A-Fa-f:.]+\]|(?:{_REFERENCE}|[^\s:\[\]\\{{}}$\x00-\x1f])+)(?::([0-9]{0, 5}))?"
+    rf"(\[[0-9A-Fa-f:.]+\]|(?:{_REFERENCE}|[^\s:\[\]\\{{}}$\x00-\x1f])+)(?::([0-9]*))?"
 )
 _LOGIN_HINT = "write ${env:USER}:${env:PASSWORD}@ before the host, and set the two variables"
 _LOGIN = re.compile(rf"{_REFERENCE}(?::{_REFERENCE})?")
