@@ -10,6 +10,7 @@ at breakfast, and never hold a secret.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import ClassVar
 
 
@@ -150,3 +151,23 @@ class OutputMissing(Permanent):
     """Raised when an output that the service reported can't be fetched."""
 
     error_class = "output_missing"
+
+
+def may_pass(error_class: str) -> bool:
+    """Whether a failed item of this class is worth another attempt on the next run.
+
+    What failed it may have passed by then: a transient trouble, a lost answer, a
+    source that was not there, a fault of our own.
+    """
+    return error_class in _passing()
+
+
+@cache
+def _passing() -> frozenset[str]:
+    classes = {"internal", SourceMissing.error_class}
+    waiting: list[type[OrchestratorError]] = [Transient, OutcomeUnknown]
+    while waiting:
+        family = waiting.pop()
+        classes.add(family.error_class)
+        waiting += family.__subclasses__()
+    return frozenset(classes)
