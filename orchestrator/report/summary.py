@@ -1,0 +1,149 @@
+"""What a person reads after a run: what came of it, what failed and why, what to type next."""
+
+from collections.abc import Iterator, Mapping
+
+from rich.console import Console, ConsoleRenderable, Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.model.items import Problem
+from orchestrator.model.outcome import Ending, Failure, RunOutcome
+from orchestrator.model.states import State
+from orchestrator.report.words import count, counted, duration, name, printable, size
+
+#: Failures and problems shown one by one.
+FIRST = 10
+
+_STYLES = {State.COMPLETED: "green", State.FAILED: "bold red", State.CANCELLED: "yellow"}
+_TITLES = {
+    Ending.FINISHED: "finished",
+    Ending.DRAINED: "stopped as asked",
+    Ending.ACCOUNT: "stopped: the service refused the account",
+    Ending.BROKEN: "could not go on",
+    Ending.REFUSED: "nothing was begun",
+}
+
+
+def summary(outcome: RunOutcome, console: Console, typed: str) -> None:
+    """Print the summary of a run; ``typed`` is the job as the person named it."""
+    for part in _parts(outcome, typed):
+        console.print(part)
+
+
+def _parts(outcome: RunOutcome, typed: str) -> Iterator[ConsoleRenderable]:
+    yield _title(outcome)
+    if outcome.message:
+        yield Padding(Text(_tidy(outcome.message)), (0, 2))
+    if outcome.problems:
+        yield problems(outcome.problems, outcome.problems_total)
+    if outcome.counts:
+        yield _counts(outcome)
+    if outcome.failed:
+        by_class = failures_by_class(outcome.failures_by_class)
+        yield Group(Text(), by_class, Text(), failures(outcome.failures, outcome.failed, typed))
+    yield _facts(outcome)
+    yield _next(outcome, typed)
+
+
+def _title(outcome: RunOutcome) -> Text:
+    words = _TITLES[outcome.ending]
+    good = outcome.ending is Ending.FINISHED and not outcome.failed
+    if outcome.ending is Ending.FINISHED and outcome.failed:
+        words += f", {counted(outcome.failed, 'item')} failed"
+    style = "green" if good else "yellow" if outcome.ending is Ending.DRAINED else "red"
+    text = Text(name(outcome.job), style="bold").append(f"  {words}", f"bold {style}")
+    return text.append(f"  in {duration(outcome.seconds)}", "not bold dim")
+
+
+def _counts(outcome: RunOutcome) -> Padding:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(min_width=10)
+    table.add_column(justify="right", min_width=9)
+    table.add_column(style="dim")
+    for state in State:
+        number = outcome.counts.get(state, 0)
+        if number:
+            skipped = outcome.skipped if state is State.COMPLETED else 0
+            before = f"{count(skipped)} of them before this run" if skipped else ""
+            table.add_row(Text(state.value, style=_STYLES.get(state, "")), count(number), before)
+    return Padding(table, (1, 2, 0, 2))
+
+
+def failures_by_class(by_class: Mapping[str, int]) -> Padding:
+    """How many items failed with each class of error, the most frequent first."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", min_width=9)
+    table.add_column(style="bold")
+    for error_class, number in sorted(by_class.items(), key=lambda pair: (-pair[1], pair[0])):
+        table.add_row(count(number), printable(error_class))
+    return Padding(table, (0, 2))
+
+
+def failures(few: tuple[Failure, ...], total: int, typed: str) -> Group:
+    """The first failed items with their reasons, and how to see the rest."""
+    rows: list[ConsoleRenderable] = []
+    for failure in few[:FIRST]:
+        rows.append(Text(f"  {name(failure.key)}", style="bold", overflow="fold"))
+        reason = f"{printable(failure.error_class)}: {_tidy(failure.error)}"
+        rows.append(Padding(Text(reason, style="red", overflow="fold"), (0, 0, 0, 4)))
+    if total > FIRST:
+        more = f"  and {count(total - min(FIRST, len(few)))} more: orchestrator status {typed}"
+        rows.append(Text(more, style="dim"))
+    return Group(*rows)
+
+
+def problems(few: tuple[Problem, ...], total: int) -> Group:
+    """What is wrong with a job file or a manifest, the first of it."""
+    rows: list[ConsoleRenderable] = [
+        Padding(Text(_tidy(str(problem)), overflow="fold"), (0, 2)) for problem in few[:FIRST]
+    ]
+    if total > FIRST:
+        rows.append(Text(f"  and {counted(total - min(FIRST, len(few)), 'more problem')}", "dim"))
+    return Group(*rows)
+
+
+def _facts(outcome: RunOutcome) -> Padding:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", min_width=10)
+    table.add_column(overflow="fold")
+    if outcome.started or outcome.sent_bytes or outcome.got_bytes:
+        started = counted(outcome.started, "encode")
+        sent, got = size(outcome.sent_bytes), size(outcome.got_bytes)
+        table.add_row("this run", f"{started} started, {sent} uploaded, {got} collected")
+    if outcome.outputs_folder:
+        table.add_row("outputs", Text(outcome.outputs_folder))
+    table.add_row("ledger", Text(outcome.ledger))
+    return Padding(table, (1, 2))
+
+
+def _next(outcome: RunOutcome, typed: str) -> Padding:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(style="dim")
+    for command, why in next_steps(outcome, typed):
+        table.add_row(Text(command), why)
+    return Padding(table, (0, 2))
+
+
+def next_steps(outcome: RunOutcome, typed: str) -> Iterator[tuple[str, str]]:
+    """What can sensibly be typed next, and what it is good for."""
+    if outcome.ending is Ending.REFUSED:
+        yield f"orchestrator validate {typed}", "shows every problem"
+        yield f"orchestrator run {typed} --keep-going", "sets bad rows aside and does the rest"
+        return
+    if outcome.ending is Ending.ACCOUNT:
+        yield "orchestrator doctor", "tries the service and its key"
+    if outcome.ending is not Ending.FINISHED:
+        yield f"orchestrator run {typed}", "goes on where it stopped"
+    elif outcome.failed:
+        yield f"orchestrator run {typed}", "tries again what can get better"
+    if outcome.failed:
+        yield f"orchestrator status {typed}", "says why each item failed"
+    if outcome.counts.get(State.COMPLETED):
+        target = f"{outcome.job}.csv"
+        yield f"orchestrator export {typed} --to {target}", "lists items and outputs"
+
+
+def _tidy(text: str) -> str:
+    return "\n".join(printable(line) for line in text.splitlines())

@@ -1,0 +1,104 @@
+"""What a person reads after a run."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from orchestrator.model.items import Problem
+from orchestrator.model.outcome import Ending, Failure, RunOutcome
+from orchestrator.model.states import State
+from orchestrator.report.summary import next_steps, summary
+
+
+def outcome(ending: Ending = Ending.FINISHED, **changes) -> RunOutcome:
+    base = {
+        "counts": {State.COMPLETED: 199_876, State.FAILED: 0},
+        "skipped": 120_000,
+        "seconds": 7260.0,
+        "sent_bytes": 3_200_000_000_000,
+        "got_bytes": 410_000_000_000,
+        "started": 79_876,
+        "outputs_folder": "/media/out",
+    }
+    return RunOutcome("night", ending, "sqlite:////x/night.db", **(base | changes))
+
+
+def failing(number: int) -> RunOutcome:
+    few = tuple(
+        Failure(f"/media/{n}.mov", "encode_failed", "the file has no video") for n in range(20)
+    )
+    return outcome(
+        counts={State.COMPLETED: 5, State.FAILED: number},
+        failures=few[:number],
+        failures_by_class={"source_missing": 1, "encode_failed": number - 1},
+    )
+
+
+def shown(result: RunOutcome, width: int = 80) -> str:
+    file = io.StringIO()
+    summary(result, Console(file=file, width=width, _environ={}), "jobs/night.toml")
+    return file.getvalue()
+
+
+def test_a_good_night():
+    text = shown(outcome())
+    assert "night  finished  in 2 h 01 min" in text
+    assert "199,876" in text
+    assert "120,000 of them before this run" in text
+    assert "79,876 encodes started, 3.2 TB uploaded, 410 GB collected" in text
+    assert "/media/out" in text
+    assert "sqlite:////x/night.db" in text
+    assert "orchestrator export jobs/night.toml --to night.csv" in text
+    assert "failed" not in text
+
+
+def test_failures_are_counted_by_class_and_the_first_are_explained():
+    text = shown(failing(124))
+    assert "finished, 124 items failed" in text
+    assert text.index("123  encode_failed") < text.index("1  source_missing")
+    assert text.count("encode_failed: the file has no video") == 10
+    assert "and 114 more: orchestrator status jobs/night.toml" in text
+
+
+def test_few_failures_are_all_shown():
+    text = shown(failing(3))
+    assert text.count("encode_failed: ") == 3
+    assert "more:" not in text
+
+
+def test_a_refused_manifest_says_where_and_what():
+    few = tuple(Problem("m.csv", "is empty", "give a path", n, "source") for n in range(2, 14))
+    text = shown(outcome(Ending.REFUSED, counts={}, problems=few, problems_total=40, seconds=0.2))
+    assert "nothing was begun" in text
+    assert "m.csv:2: source: is empty (give a path)" in text
+    assert "and 30 more problems" in text
+
+
+@pytest.mark.parametrize(
+    ("result", "commands"),
+    [
+        (outcome(), ["export"]),
+        (failing(2), ["run", "status", "export"]),
+        (outcome(Ending.DRAINED), ["run", "export"]),
+        (outcome(Ending.ACCOUNT, counts={State.PENDING: 2}), ["doctor", "run"]),
+        (outcome(Ending.BROKEN, counts={}), ["run"]),
+        (outcome(Ending.REFUSED, counts={}), ["validate", "run"]),
+    ],
+)
+def test_what_to_type_next(result, commands):
+    assert [command.split()[1] for command, _ in next_steps(result, "night")] == commands
+
+
+def test_what_others_wrote_can_neither_upset_the_terminal_nor_pass_for_markup():
+    bad = (Failure("/m/\x1b[2J[red]a.mov", "encode_failed", "[bold]x\x07"),)
+    text = shown(outcome(counts={State.FAILED: 1}, failures=bad, message="two\nlines\x1b[1m"))
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert "[red]a.mov" in text
+    assert "[bold]x" in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_it_fits(width):
+    assert all(len(line) <= width for line in shown(failing(124), width).splitlines())
