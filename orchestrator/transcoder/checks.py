@@ -1,0 +1,150 @@
+"""Proof that an output is what was asked for, before anybody is told of it.
+
+ffmpeg ends well on a source that is cut off in the middle: what it could read
+is encoded. So an output's length is held against what the source promised.
+"""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from orchestrator.query import Thumbnail, Thumbnails
+from orchestrator.transcoder import vtt
+from orchestrator.transcoder.plan import Rendition
+from orchestrator.transcoder.ports import MediaError, Produced
+from orchestrator.transcoder.probe import probe
+from orchestrator.transcoder.streams import Probe, VideoStream
+from orchestrator.transcoder.toolchain import Toolchain
+
+#: The file beside interval thumbnails that names them.
+VTT_NAME = "thumbnails.vtt"
+
+#: An output may miss this share of the source's promise: containers round, and
+#: a last frame or two may be damaged. At least and at most these seconds.
+_SHARE, _LEAST, _MOST = 0.01, 0.5, 5.0
+
+_PNG = (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82")
+_JPEG = (b"\xff\xd8", b"\xff\xd9")
+
+
+async def check_video(toolchain: Toolchain, made: Rendition, folder: Path) -> Produced:
+    """The mp4 that was written. Raises ``MediaError`` where it isn't whole."""
+    path = folder / made.file
+    _written(path)
+    found = await probe(toolchain, path)
+    if not found.video:
+        raise MediaError("the video has no picture")
+    if made.sound and not found.audio:
+        raise MediaError("the source's sound did not arrive in the video")
+    picture = found.video[0]
+    if (picture.width, picture.height) != (made.width, made.height):
+        raise MediaError(f"the video is {picture.width}x{picture.height}, not as asked for")
+    check_length(picture.duration or found.duration or 0.0, made.seconds)
+    return Produced(
+        tag=made.tag,
+        kind=made.kind,
+        output=made.asked.output,
+        format_index=made.index,
+        path=path,
+        user_tag=made.asked.tag,
+        size=path.stat().st_size,
+        duration=found.duration,
+        bitrate=round(found.bitrate / 1000) if found.bitrate else None,
+        meta=video_meta(found, picture),
+    )
+
+
+def check_length(decoded: float, promised: float | None) -> None:
+    """Raises ``MediaError`` where a picture ends well before its source says it does."""
+    if promised is None:
+        return
+    tolerated = min(max(_LEAST, promised * _SHARE), _MOST)
+    if decoded < promised - tolerated:
+        raise MediaError(
+            f"decoded only {decoded:.1f} s of {promised:.1f} s: the source is cut short or damaged"
+        )
+
+
+def check_image(made: Rendition, folder: Path) -> Produced:
+    """The image that was written. Blocks. Raises ``MediaError`` where it isn't whole."""
+    path = folder / made.file
+    _whole_image(path)
+    return _image(made, path, path.stat().st_size)
+
+
+def check_images(made: Rendition, folder: Path, duration: float | None) -> Produced:
+    """The row of images that was written, with its WebVTT file beside it. Blocks.
+
+    ``duration`` is the source's. Raises ``MediaError`` where images are missing.
+    """
+    if not isinstance(made.asked, Thumbnails):
+        raise TypeError(f"{made.tag} is no row of images")
+    home = (folder / made.file).parent
+    count = sum(1 for file in home.iterdir() if file.name != VTT_NAME)
+    interval = made.asked.interval
+    if not count:
+        raise MediaError("no image could be made")
+    check_length(count * interval, made.seconds)
+    end = max(duration or 0.0, made.seconds or 0.0) or count * interval
+    for image in vtt.write(home, VTT_NAME, interval, end):
+        _whole_image(image)
+    size = sum(file.stat().st_size for file in home.iterdir())
+    return _image(made, home, size, entry=VTT_NAME, count=count)
+
+
+def video_meta(found: Probe, picture: VideoStream) -> dict[str, Any]:
+    """A video's ``meta`` as the documents show it in a finished task's status."""
+    bitrate = picture.bitrate or found.bitrate
+    shape = Fraction(picture.width, picture.height) * picture.sar
+    return {
+        "width": picture.width,
+        "height": picture.height,
+        "resolution": min(picture.width, picture.height),
+        "resolution_width": picture.width,
+        "resolution_height": picture.height,
+        "framerate": _ratio(picture.rate, "/") if picture.rate else None,
+        "codec": picture.codec,
+        "bitrate": str(bitrate) if bitrate else None,
+        "dar": _ratio(shape, ":"),
+        "sar": _ratio(picture.sar, ":"),
+    }
+
+
+def _image(
+    made: Rendition, path: Path, size: int, *, entry: str | None = None, **more: Any
+) -> Produced:
+    if not isinstance(made.asked, Thumbnail | Thumbnails):
+        raise TypeError(f"{made.tag} is no image")
+    return Produced(
+        tag=made.tag,
+        kind=made.kind,
+        output=made.asked.output,
+        format_index=made.index,
+        path=path,
+        user_tag=made.asked.tag,
+        entry=entry,
+        size=size,
+        meta={
+            "width": made.width,
+            "height": made.height,
+            "format": made.asked.image_format,
+            **more,
+        },
+    )
+
+
+def _written(path: Path) -> None:
+    if not path.is_file() or not path.stat().st_size:
+        raise MediaError("nothing was written; the source may hold no picture there")
+
+
+def _whole_image(path: Path) -> None:
+    """An image begins and ends as its format says it does."""
+    _written(path)
+    data = path.read_bytes()
+    if not any(data.startswith(first) and data.endswith(last) for first, last in (_PNG, _JPEG)):
+        raise MediaError(f"the image {path.name} was not written whole")
+
+
+def _ratio(value: Fraction, divider: str) -> str:
+    return f"{value.numerator}{divider}{value.denominator}"

@@ -1,0 +1,192 @@
+"""The media half of the transcoder: a query and a source in, outputs on disk out."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrator.query import EncodeQuery, Thumbnail, Thumbnails
+from orchestrator.transcoder.checks import check_image, check_images, check_video
+from orchestrator.transcoder.plan import Description, Pass, Rendition, commands, compile_plan
+from orchestrator.transcoder.ports import Encoded, MediaError, Produced
+from orchestrator.transcoder.probe import probe_source
+from orchestrator.transcoder.progress import Board, Meter
+from orchestrator.transcoder.runner import EncodeError, Limits, Stuck, run
+from orchestrator.transcoder.streams import Probe
+from orchestrator.transcoder.toolchain import Toolchain, describe
+
+
+class FfmpegEncoder:
+    """Encodes with ffmpeg, one decode for all outputs that can share it.
+
+    ``threads`` limits each codec of a task (0: ffmpeg decides); with several
+    tasks at a time, cores divided by tasks keeps them from fighting. ``nice``
+    is added to the niceness of every ffmpeg.
+    """
+
+    def __init__(
+        self,
+        toolchain: Toolchain,
+        *,
+        threads: int = 0,
+        nice: int = 5,
+        limits: Limits | None = None,
+    ) -> None:
+        self._toolchain, self._threads = toolchain, threads
+        self._limits = replace(limits or Limits(), nice=nice)
+
+    async def encode(
+        self,
+        query: EncodeQuery,
+        source: Path,
+        folder: Path,
+        progress: Callable[[Mapping[str, float]], None],
+    ) -> Encoded:
+        """Every output of ``query``; see ``ports.Encoder``. Raises ``MediaError``.
+
+        A source without sound gives outputs without a sound track, muted or
+        not. An output that comes out shorter than the source promised is an
+        error, never a silent loss (``checks``).
+        """
+        if query.stitch is not None:
+            raise MediaError("stitching several sources is not supported by this transcoder yet")
+        found = await probe_source(self._toolchain, source)
+        abilities = await describe(self._toolchain)
+        plan = compile_plan(query, found, abilities.encoders)
+        board = Board(plan.tags, progress)
+        board.reach(plan.left_out, 100.0)
+        task = _Task(self._toolchain, self._threads, self._limits, source, folder, found, board)
+        for text in plan.descriptions:
+            await task.describe(text)
+        for step in plan.passes:
+            await task.make(step)
+        return Encoded(
+            outputs=tuple(sorted(task.outputs, key=lambda made: made.format_index)),
+            duration=found.duration,
+            warnings=(*plan.warnings, *task.warnings()),
+        )
+
+
+class _Task:
+    """One source on its way through a plan."""
+
+    def __init__(
+        self,
+        toolchain: Toolchain,
+        threads: int,
+        limits: Limits,
+        source: Path,
+        folder: Path,
+        found: Probe,
+        board: Board,
+    ) -> None:
+        self._toolchain, self._threads, self._limits = toolchain, threads, limits
+        self._source, self._folder, self._found, self._board = source, folder, found, board
+        self._complaints = 0
+        self.outputs: list[Produced] = []
+
+    def warnings(self) -> tuple[str, ...]:
+        """What the client should know of the source."""
+        if not self._complaints:
+            return ()
+        times = "once" if self._complaints == 1 else f"{self._complaints} times"
+        what = f"Source media decode error: the decoder complained {times}"
+        return (f"{what}; the source may be damaged in places",)
+
+    async def describe(self, text: Description) -> None:
+        """Write the ``metadata`` output."""
+        path = self._folder / text.file
+        data = json.dumps(self._found.document, indent=4, ensure_ascii=False).encode()
+        await asyncio.to_thread(path.write_bytes, data)
+        self.outputs.append(
+            Produced(
+                tag=text.tag,
+                kind="text",
+                output=text.asked.output,
+                format_index=text.index,
+                path=path,
+                user_tag=text.asked.tag,
+                size=len(data),
+            )
+        )
+        self._board.reach((text.tag,), 100.0)
+
+    async def make(self, step: Pass) -> None:
+        """Make the outputs of a pass and check them.
+
+        One that can't be written fails a shared ffmpeg, so then each has its
+        own, and the error names the one that fails. Raises ``MediaError``.
+        """
+        try:
+            await self._run(step)
+        except Stuck:
+            raise
+        except EncodeError as error:
+            if error.source_at_fault or len(step.renditions) == 1:
+                raise _about(step, error) from error
+            await self._make_apart(step)
+            return
+        for made in step.renditions:
+            await self._finish(made, step)
+
+    async def _make_apart(self, step: Pass) -> None:
+        failed: list[str] = []
+        for made in step.renditions:
+            try:
+                await self.make(replace(step, renditions=(made,)))
+            except Stuck:
+                raise
+            except MediaError as error:
+                failed.append(str(error))
+        if failed:
+            raise MediaError("; ".join(dict.fromkeys(failed)))
+
+    async def _run(self, step: Pass) -> None:
+        for made in step.renditions:
+            (self._folder / made.file).parent.mkdir(exist_ok=True)
+        lines = commands(step, self._toolchain.ffmpeg, self._source, self._threads)
+        tags = tuple(made.tag for made in step.renditions)
+        first = step.renditions[0]
+        complaints = 0
+        for done, command in enumerate(lines):
+
+            def tell(percent: float, before: int = done) -> None:
+                # An output is done when it has been checked, not before.
+                self._board.reach(tags, min(99.0, (100.0 * before + percent) / len(lines)))
+
+            complaints = await run(
+                command,
+                folder=self._folder,
+                source=self._source,
+                meter=Meter(first.frames, first.seconds),
+                tell=tell,
+                limits=self._limits,
+            )
+        if not step.nearby:
+            # Decoding from the middle of a stream complains of nothing that matters.
+            self._complaints += complaints
+
+    async def _finish(self, made: Rendition, step: Pass) -> None:
+        try:
+            self.outputs.append(await self._check(made, step))
+        except MediaError as error:
+            raise MediaError(f"{made.tag}: {error}") from error
+        self._board.reach((made.tag,), 100.0)
+
+    async def _check(self, made: Rendition, step: Pass) -> Produced:
+        if isinstance(made.asked, Thumbnails):
+            length = self._found.duration
+            return await asyncio.to_thread(check_images, made, self._folder, length)
+        if isinstance(made.asked, Thumbnail):
+            if step.otherwise is not None and not (self._folder / made.file).exists():
+                await self._run(step.otherwise)
+            return await asyncio.to_thread(check_image, made, self._folder)
+        return await check_video(self._toolchain, made, self._folder)
+
+
+def _about(step: Pass, error: MediaError) -> MediaError:
+    """The error, with the names of the outputs that it took."""
+    if isinstance(error, EncodeError) and error.source_at_fault:
+        return MediaError(f"the source can't be decoded: {error}")
+    return MediaError(f"{', '.join(made.tag for made in step.renditions)}: {error}")

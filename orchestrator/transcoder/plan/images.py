@@ -1,0 +1,82 @@
+"""Still images in ffmpeg's words: which frames they are, and how they are written.
+
+The frame of a moment is the one that a player shows then: the last one that
+began at or before it. ffmpeg's ``fps`` filter picks that one when it rounds
+times up to its own grid; its default picks frames half an interval away.
+"""
+
+import math
+from fractions import Fraction
+
+from orchestrator.query import Thumbnail, Thumbnails
+from orchestrator.transcoder.plan.geometry import Fit
+from orchestrator.transcoder.ports import MediaError
+
+#: More images of one source are a slip of the client's: half a day, one a second.
+MOST_IMAGES = 43_200
+
+#: Where ffmpeg writes interval thumbnails, inside the output's folder.
+IMAGE_NAMES = "thumb_%04d"
+
+#: mjpeg's scale is 2 (best) to 31; without a quality, close to its best.
+_BEST_JPEG, _WORST_JPEG, _DEFAULT_JPEG = 2, 31, 3
+
+#: A grid so wide that only its first point matters.
+_ONCE = "fps=fps=1/1000000:round=up:start_time=0"
+
+
+def frame_now(fit: Fit, image: Thumbnail) -> str:
+    """The frame shown where the pass starts; needs a pass that starts ``nearby``."""
+    return f"{_ONCE},{_painted(fit, image)}"
+
+
+def frame_numbered(fit: Fit, image: Thumbnail, number: int) -> str:
+    """The frame of a number, counted from the source's first, which is 0."""
+    return rf"select=eq(n\,{number}),{_painted(fit, image)}"
+
+
+def frame_last(fit: Fit, image: Thumbnail) -> str:
+    """Every frame; each image replaces the one before, so the last one stays."""
+    return _painted(fit, image)
+
+
+def frames_apart(fit: Fit, images: Thumbnails) -> str:
+    """The frames shown at 0, one interval, two intervals, and so on."""
+    apart = Fraction(str(images.interval))
+    grid = f"fps=fps={apart.denominator}/{apart.numerator}:round=up:start_time=0"
+    return f"{grid},{_painted(fit, images)}"
+
+
+def image_options(image: Thumbnail | Thumbnails, most: int | None) -> tuple[str, ...]:
+    """The options of an image file, or of a numbered row of ``most`` of them."""
+    limit = ("-frames:v", str(most)) if most else ()
+    names = ("-start_number", "1") if isinstance(image, Thumbnails) else ("-update", "1")
+    return (*_codec(image), "-fps_mode", "passthrough", *limit, "-f", "image2", *names)
+
+
+def image_count(images: Thumbnails, seconds: float | None) -> int | None:
+    """How many images a picture of that length gives. Raises ``MediaError`` for too many."""
+    if seconds is None:
+        return None
+    count = max(1, math.ceil(Fraction(str(seconds)) / Fraction(str(images.interval))))
+    if count > MOST_IMAGES:
+        raise MediaError(
+            f"an interval of {images.interval:g} s gives {count} images of this source; "
+            f"{MOST_IMAGES} are the most"
+        )
+    return count
+
+
+def _painted(fit: Fit, image: Thumbnail | Thumbnails) -> str:
+    if image.image_format == "jpg":
+        return f"{fit.filters('pc')},format=yuvj420p"
+    return f"{fit.filters('pc')},format=rgb24"
+
+
+def _codec(image: Thumbnail | Thumbnails) -> tuple[str, ...]:
+    if image.image_format == "png":
+        return ("-c:v", "png")
+    scale = _DEFAULT_JPEG
+    if image.quality is not None:
+        scale = _WORST_JPEG - round((_WORST_JPEG - _BEST_JPEG) * (image.quality - 1) / 99)
+    return ("-c:v", "mjpeg", "-q:v", str(scale))

@@ -1,0 +1,121 @@
+"""Looking into media files with ffprobe.
+
+A source may be hostile. Only demuxers that read one file and nothing else are
+let near it: playlists, ``concat`` scripts and image patterns name other files,
+and a service that follows them hands out whatever it can read itself.
+"""
+
+import asyncio
+import contextlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from orchestrator.transcoder.ports import MediaError
+from orchestrator.transcoder.processes import child
+from orchestrator.transcoder.reasons import in_plain_words
+from orchestrator.transcoder.streams import MAX_PIXELS, Probe, read_probe
+from orchestrator.transcoder.toolchain import Toolchain
+
+#: Containers that hold their media themselves (names of ``ffmpeg -demuxers``).
+_DEMUXERS = (
+    "aac,ac3,aiff,amr,asf,avi,caf,dv,eac3,flac,flv,gif,h264,hevc,ivf,m4v,matroska,mjpeg,mov,"
+    "mp3,mpeg,mpegts,mpegvideo,mxf,nut,ogg,rm,wav,w64,wtv,yuv4mpegpipe"
+)
+
+#: Options of every input, ffprobe's and ffmpeg's alike: both must look equally
+#: far into a file, or they number its streams differently.
+INPUT_GUARDS = (
+    *("-protocol_whitelist", "file"),
+    *("-format_whitelist", _DEMUXERS),
+    *("-probesize", "20M", "-analyzeduration", "20M"),
+)
+#: ffmpeg's own guard: a stream may grow after its header was probed.
+DECODER_GUARDS = ("-max_pixels", str(MAX_PIXELS))
+
+_PLAYLIST_NAMES = frozenset(
+    {".m3u", ".m3u8", ".mpd", ".ffconcat", ".concat", ".ffcat", ".pls", ".xspf", ".asx", ".sdp"}
+)
+_PLAYLIST_SHAPES = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:#EXTM3U|ffconcat\s|<\?xml|<MPD|<smil|\[playlist\]|\[reference\]|"
+    rb"v=0\r?\no=|(?:#[^\n]*\n\s*)*(?:file|stream)\s+[\w'\"./])",
+    re.IGNORECASE,
+)
+
+_TIME_LIMIT = 60.0
+_LONGEST_ANSWER = 64 << 20
+
+
+async def probe_source(toolchain: Toolchain, path: Path, *, limit: float = _TIME_LIMIT) -> Probe:
+    """Look into a file that a client sent; takes at most ``limit`` seconds.
+
+    Raises ``MediaError`` where it is empty, no media file, cut short, has
+    neither picture nor sound, or names other files.
+    """
+    await asyncio.to_thread(_refuse_by_looks, path)
+    return await probe(toolchain, path, limit=limit)
+
+
+async def probe(toolchain: Toolchain, path: Path, *, limit: float = _TIME_LIMIT) -> Probe:
+    """Look into a media file by its content alone. Raises ``MediaError``."""
+    try:
+        async with asyncio.timeout(limit):
+            answer = await _ask(toolchain, path, "-show_format", "-show_streams", "-of", "json")
+            found = read_probe(_parsed(answer), path.name)
+            return found if found.duration else await _measured(toolchain, path, found)
+    except TimeoutError:
+        raise MediaError(f"looking into the file took longer than {limit:g} seconds") from None
+
+
+def input_name(path: Path) -> str:
+    """How ffmpeg is told of a file, so that no name is an option, a URL or a pattern."""
+    return f"file:{path.absolute()}"
+
+
+def _refuse_by_looks(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise MediaError(f"the source can't be read: {error.strerror}") from error
+    if not head:
+        raise MediaError("the source is empty: it has 0 bytes")
+    if path.suffix.lower() in _PLAYLIST_NAMES or _PLAYLIST_SHAPES.match(head):
+        raise MediaError(
+            "the source is a playlist or a script that names other files, not a media file; "
+            "send the media itself"
+        )
+
+
+async def _ask(toolchain: Toolchain, path: Path, *wanted: str) -> bytes:
+    command = (str(toolchain.ffprobe), "-v", "error", *INPUT_GUARDS, *wanted)
+    async with child((*command, "-i", input_name(path))) as process:
+        answer, errors = await process.communicate()
+    if process.returncode or len(answer) > _LONGEST_ANSWER:
+        reason = in_plain_words(errors.decode(errors="replace").splitlines(), path)
+        raise MediaError(f"the file can't be used: {reason}")
+    return answer
+
+
+async def _measured(toolchain: Toolchain, path: Path, found: Probe) -> Probe:
+    """The probe of a file that does not say how long it is: its packets do."""
+    index = found.video[0].index if found.video else found.audio[0].index
+    entries = ("-select_streams", str(index), "-show_entries", "packet=pts_time")
+    told = (await _ask(toolchain, path, *entries, "-of", "csv=p=0")).decode().split()
+    times = [float(time.strip(",")) for time in told if re.match(r"-?[0-9]", time)]
+    if len(times) > 1:
+        span = max(times) - min(times)
+        return replace(found, duration=span + span / (len(times) - 1))
+    rate = found.video[0].rate if found.video else None
+    return replace(found, duration=float(len(told) / rate)) if rate and told else found
+
+
+def _parsed(answer: bytes) -> Mapping[str, Any]:
+    with contextlib.suppress(ValueError):
+        document = json.loads(answer)
+        if isinstance(document, dict):
+            return document
+    raise MediaError("the file can't be used: what ffprobe says of it can't be read")
