@@ -23,10 +23,14 @@ def _as_it_was():
     structlog.reset_defaults()
 
 
-def logged(tmp_path, format="text", **options):
+def logged(tmp_path, shape="text", **options):
     file = tmp_path / "logs/job.log"
-    configure_logging(file, format=format, **options)
+    configure_logging(file, format=shape, **options)
     return file
+
+
+def fail(error: Exception):
+    raise error
 
 
 def test_text_lines(tmp_path, capsys):
@@ -65,11 +69,11 @@ def test_verbose_goes_to_stderr_as_well(tmp_path, capsys):
     assert "seen" in file.read_text()
 
 
-@pytest.mark.parametrize("format", ["text", "json"])
-def test_tracebacks_are_kept(tmp_path, format):
-    file = logged(tmp_path, format)
+@pytest.mark.parametrize("shape", ["text", "json"])
+def test_tracebacks_are_kept(tmp_path, shape):
+    file = logged(tmp_path, shape)
     try:
-        raise KeyError("what-was-missing")
+        fail(KeyError("what-was-missing"))
     except KeyError:
         structlog.get_logger("a").exception("broke")
     assert "Traceback" in file.read_text()
@@ -92,9 +96,9 @@ def test_tracebacks_are_kept(tmp_path, format):
         {"error": ValueError("https://me:hunter2@h/")},
     ],
 )
-@pytest.mark.parametrize("format", ["text", "json"])
-def test_a_secret_is_hidden(tmp_path, fields, format):
-    file = logged(tmp_path, format)
+@pytest.mark.parametrize("shape", ["text", "json"])
+def test_a_secret_is_hidden(tmp_path, fields, shape):
+    file = logged(tmp_path, shape)
     structlog.get_logger("a").info("x", **fields)
     assert "hunter2" not in file.read_text()
     assert "***" in file.read_text()
@@ -103,13 +107,11 @@ def test_a_secret_is_hidden(tmp_path, fields, format):
 def test_a_secret_in_a_traceback_is_hidden(tmp_path):
     file = logged(tmp_path)
     try:
-        raise ValueError("no answer from https://me:hunter2@h/")
+        fail(ValueError("no answer from https://me:hunter2@h/"))
     except ValueError:
         logging.getLogger("lib").exception("broke")
     assert "***@h/" in file.read_text()
-    assert (
-        "https://me:hunter2@h/" not in file.read_text().replace('raise ValueError("no', "")[-200:]
-    )
+    assert "hunter2" not in file.read_text()
 
 
 def test_task_tokens_are_handles_not_secrets(tmp_path):
