@@ -37,7 +37,10 @@ class QueryCheck:
             each.where for _, each in templates if not self._secrets.keys().isdisjoint(each.names)
         }
         self._judged_by_host = {each.where for _, each in templates if _FIXED_HOST.match(each.head)}
-        self._free = [each for path, each in templates if _is_free(path, each)]
+        #: With these, only by a character that no URL holds.
+        self._urls = [
+            each for path, each in templates if path[-1] == "url" and _is_free(path, each)
+        ]
         #: With these a row can make the query invalid.
         self._bound = [
             each
@@ -48,7 +51,18 @@ class QueryCheck:
 
     def with_samples(self) -> tuple[Problem, ...]:
         """What is wrong whatever a row fills in."""
-        return min((self._with_sample(sample) for sample in _SAMPLES), key=len)
+        unknowable = {each.where for _, each in self._document.templates} - self._judged_by_host
+        best: tuple[Problem, ...] | None = None
+        least = (0, 0)
+        for sample in _SAMPLES:
+            fields = dict.fromkeys(self._document.names, sample)
+            problems = self._problems(self._document.render(fields))
+            certain = tuple(each for each in problems if each.field not in unknowable)
+            # An attribute that its sample does not fit keeps others from being judged.
+            misfits = (len(problems) - len(certain), len(certain))
+            if best is None or misfits < least:
+                best, least = certain, misfits
+        return best or ()
 
     def problem(self, fields: Mapping[str, str]) -> Problem | None:
         """What is wrong with the query as ``fields`` fill it in.
@@ -56,7 +70,7 @@ class QueryCheck:
         Raises ``TemplateError`` for a placeholder that ``fields`` has not.
         """
         known = {**fields, **self._secrets} if self._secrets else fields
-        for each in self._free:
+        for each in self._urls:
             if _CONTROL.search(each.render(known)):
                 message = "holds a control character, such as a line's end"
                 return Problem(self._file, message, field=each.where)
@@ -70,13 +84,6 @@ class QueryCheck:
     def _first_problem(self, known: Mapping[str, str]) -> Problem | None:
         problems = self._problems(self._document.render(known))
         return next((each for each in problems if each.field not in self._hidden), None)
-
-    def _with_sample(self, sample: str) -> tuple[Problem, ...]:
-        problems = self._problems(
-            self._document.render(dict.fromkeys(self._document.names, sample))
-        )
-        unknowable = {each.where for _, each in self._document.templates} - self._judged_by_host
-        return tuple(each for each in problems if each.field not in unknowable)
 
     def _problems(self, query: Mapping[str, Any]) -> tuple[Problem, ...]:
         try:

@@ -1,5 +1,6 @@
 """Where the service stores an output, and with which credentials."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Self
 from urllib.parse import SplitResult, urlsplit
@@ -36,6 +37,8 @@ _BELONGS_TO: Final[Mapping[str, tuple[str, ...]]] = {
     "udp_port": (),
 }
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
 #: Ask ``model_dump`` for credentials with this context.
 REVEAL: Final[Mapping[str, Any]] = {"reveal": True}
 
@@ -47,7 +50,7 @@ def split_url(url: str) -> SplitResult:
         parts.port  # noqa: B018  (reading it validates it)
     except ValueError:
         raise refuse("is not a URL", "write scheme://host/path") from None
-    if not url.isprintable() or "://" not in url:
+    if "://" not in url or _CONTROL.search(url):
         raise refuse("is not a URL", "write scheme://host/path")
     if parts.scheme not in SCHEMES:
         raise refuse(f"can't store on {parts.scheme}://", f"use one of {', '.join(SCHEMES)}")

@@ -67,7 +67,8 @@ class QencodeRecipe:
         """Why the row can't be encoded under this job; None if it can."""
         try:
             problem = self._problem_with_query(row.fields) or self._problem_with_payload(row)
-            self.folder(row)
+            if problem is None:
+                self.folder(row)
         except TemplateError as error:
             problem = self._unfilled(error)
         return replace(problem, line=row.line, key=row.key) if problem else None
