@@ -147,6 +147,12 @@ class TaskLost(Transient):
     error_class = "task_lost"
 
 
+class DiskFull(Transient):
+    """Raised when there is no room left where outputs are collected to."""
+
+    error_class = "disk_full"
+
+
 class OutputMissing(Permanent):
     """Raised when an output that the service reported can't be fetched."""
 

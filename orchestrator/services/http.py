@@ -42,7 +42,8 @@ class Http:
     """A session. Use as an async context manager; ``timeout`` is in seconds per call.
 
     ``connections`` bounds the connections that are open at once, ``max_body``
-    the bytes of an answer that ``call`` is ready to read.
+    the bytes of an answer that ``call`` is ready to read. What is in ``secrets``
+    is blanked where a message quotes the server.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Http:
         self._connect_timeout = connect_timeout
         self._timeout = timeout
         self._max_body = max_body
+        self.secrets: set[str] = set()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -113,7 +115,12 @@ class Http:
                 answer = await read_bounded(response, self._max_body)
         if not 200 <= response.status < 300:
             raise refusal(
-                response.status, response.headers, answer, redact(url), idempotent=idempotent
+                response.status,
+                response.headers,
+                answer,
+                redact(url),
+                idempotent=idempotent,
+                secrets=self.secrets,
             )
         return _parsed(answer, shape, url, idempotent=idempotent)
 

@@ -3,7 +3,7 @@
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -19,6 +19,9 @@ from orchestrator.model.errors import (
 )
 from orchestrator.services.redact import scrub
 
+#: Statuses that mean something of their own to a protocol.
+Refusals = Mapping[int, type[OrchestratorError]]
+
 _LONGEST_DELAY = 86400.0
 _IN_WORDS = re.compile(r"(?i)(\d+(?:\.\d+)?)\s*(s|secs?|seconds?|m|mins?|minutes?)\b")
 _ACCOUNT = frozenset({401, 402, 403, 407})
@@ -26,7 +29,13 @@ _PASSING = frozenset({408, 425})
 
 
 def refusal(
-    status: int, headers: Mapping[str, str], body: bytes, where: str, *, idempotent: bool
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    where: str,
+    *,
+    idempotent: bool,
+    secrets: Collection[str] = (),
 ) -> OrchestratorError:
     """The error for a ``status`` that is not 2xx. ``where`` names the request.
 
@@ -35,7 +44,7 @@ def refusal(
     not be sent twice.
     """
     doc = as_document(body)
-    said = message_in(doc) or _plain(body)
+    said = scrub(message_in(doc) or _plain(body), secrets)
     message = f"{where} answered {status}" + (f": {said}" if said else "")
     if status in (429, 503):
         return Busy(message, delay_named(headers, doc, said))
@@ -65,7 +74,7 @@ def message_in(doc: Any) -> str:
     for name in ("message", "error_description", "detail", "error"):
         said = doc.get(name)
         if isinstance(said, str) and said.strip():
-            return scrub(said)
+            return said
     return ""
 
 
@@ -101,4 +110,4 @@ def _seconds(value: Any) -> float | None:
 
 def _plain(body: bytes) -> str:
     text = body[:2000].decode("utf-8", "replace").strip()
-    return "" if text.startswith(("<", "{", "[")) else scrub(text)
+    return "" if text.startswith(("<", "{", "[")) else text

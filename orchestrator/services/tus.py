@@ -15,6 +15,7 @@ from orchestrator.model.items import Attempt
 from orchestrator.model.ports import UploadWatcher
 from orchestrator.services.http import MIB, Http
 from orchestrator.services.redact import redact
+from orchestrator.services.refusals import Refusals
 from orchestrator.services.source_file import BLOCK, SourceFile, open_source
 from orchestrator.services.tus_protocol import (
     BODY_TYPE,
@@ -23,8 +24,9 @@ from orchestrator.services.tus_protocol import (
     checksum,
     metadata,
 )
-from orchestrator.services.tus_transfer import Pace, Refusals, Transfer, accept, watched
+from orchestrator.services.tus_transfer import Pace, Transfer, accept
 from orchestrator.services.urls import absolute, relative
+from orchestrator.services.watchdog import watched
 
 Checksum = Literal["auto", "on", "off"]
 

@@ -1,19 +1,19 @@
 """The bytes of one tus upload: PATCH after PATCH, back in step with the server after a fault."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
 from aiohttp import ClientResponse
 
-from orchestrator.model.errors import OrchestratorError, Stalled, Transient, UploadGone
+from orchestrator.model.errors import OrchestratorError, Transient, UploadGone
 from orchestrator.services.http import MIB, Http, read_bounded
 from orchestrator.services.redact import redact
-from orchestrator.services.refusals import refusal
+from orchestrator.services.refusals import Refusals, refusal
 from orchestrator.services.source_file import BLOCK, SourceFile
 from orchestrator.services.tus_protocol import BODY_TYPE, RESUMABLE, checksum, number
+from orchestrator.services.watchdog import watched
 
 #: Bytes handed to the transport at once, so the unit in which progress is seen:
 #: with the default watchdog, 4.3 kB/s is still no stall.
@@ -24,8 +24,6 @@ _HELD = 4 * MIB
 
 #: Returns to the server's offset in a row that bring no new byte, at most.
 _IN_VAIN = 4
-
-Refusals = Mapping[int, type[OrchestratorError]]
 
 _GONE: Refusals = {403: UploadGone, 404: UploadGone, 410: UploadGone}
 _OUT_OF_STEP: Refusals = {409: Transient, 413: Transient, 423: Transient, 460: Transient}
@@ -212,17 +210,6 @@ class Body:
         self._offset += len(piece)
         self._left -= len(piece)
         return piece
-
-
-@asynccontextmanager
-async def watched(stall: float, url: str) -> AsyncIterator[Callable[[], None]]:
-    """Raise ``Stalled`` when the callable that this gives is not called for ``stall`` seconds."""
-    clock = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(stall) as scope:
-            yield lambda: scope.reschedule(clock.time() + stall)
-    except TimeoutError:
-        raise Stalled(f"{redact(url)}: nothing moved for {stall:g} seconds") from None
 
 
 async def accept(response: ClientResponse, url: str, special: Refusals) -> None:

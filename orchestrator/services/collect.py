@@ -1,0 +1,150 @@
+"""Brings outputs from the service to where the job wants them."""
+
+import asyncio
+import stat
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote, urljoin, urlsplit
+
+from orchestrator.model.errors import OutputMissing, Permanent
+from orchestrator.model.items import Item, Output
+from orchestrator.services.disk_write import PartFile, in_thread
+from orchestrator.services.download import Downloader
+from orchestrator.services.folder_output import images_in, is_folder, path_of
+from orchestrator.services.http import Http
+from orchestrator.services.redact import redact
+from orchestrator.services.urls import absolute
+
+#: Images of one folder that are fetched at once.
+_WIDTH = 6
+
+
+class Placement(Protocol):
+    """Where a job wants its outputs."""
+
+    def __call__(self, item: Item, output: Output) -> Path | None:
+        """The file's path; the folder's, where ``is_folder(output)``; None to leave it."""
+
+
+class HttpCollector:
+    """Fetches outputs over HTTP. ``base`` is the service's address, for relative URLs.
+
+    An output with another kind of URL is where the user sent it, and stays
+    there. ``stall`` is in seconds.
+    """
+
+    def __init__(self, http: Http, base: str, place: Placement, *, stall: float = 60.0) -> None:
+        self._base = base
+        self._place = place
+        self._downloader = Downloader(http, stall)
+
+    async def collect(
+        self, item: Item, outputs: Sequence[Output], got: Callable[[int, int | None], None]
+    ) -> tuple[Output, ...]:
+        """See ``model.ports.Collector``.
+
+        A file that is in its place since the attempt began, with the size that
+        the service named, is not fetched again: files get there whole.
+        """
+        places = [self._place(item, output) for output in outputs]
+        _check_apart(item, [place for place in places if place is not None])
+        count = _Count(outputs, got)
+        since = item.attempt.started_at if item.attempt else float("inf")
+        return tuple(
+            [
+                await self._one(output, place, since, count)
+                for output, place in zip(outputs, places, strict=True)
+            ]
+        )
+
+    async def _one(
+        self, output: Output, place: Path | None, since: float, count: "_Count"
+    ) -> Output:
+        url = absolute(output.url, self._base)
+        if url.startswith("file://"):
+            return replace(output, path=unquote(urlsplit(url).path))
+        if place is None or not url.startswith(("http://", "https://")):
+            return output
+        if is_folder(output):
+            size = await self._folder(url, place, since, count)
+        else:
+            size = await self._file(url, place, output.size, since, count)
+        return replace(output, path=str(place), size=size)
+
+    async def _file(
+        self, url: str, place: Path, size: int | None, since: float, count: "_Count"
+    ) -> int:
+        there = await in_thread(_size_of, place, since)
+        if there is not None and (size is None or _agree(there, size)):
+            count.add(there)
+            return there
+        return await self._downloader.fetch(url, place, since=since, got=count.add)
+
+    async def _folder(self, url: str, place: Path, since: float, count: "_Count") -> int:
+        """Fetch a .vtt file and its images; the .vtt is put in its place last."""
+        vtt = await self._downloader.read(url)
+        name = unquote(urlsplit(url).path.rpartition("/")[2])
+        images = [(image, path_of(image)) for image in images_in(vtt.decode("utf-8", "replace"))]
+        if any(str(path) == name for _, path in images) or name in ("", ".", ".."):
+            raise OutputMissing(f"{redact(url)} names itself as an image")
+        sizes: list[int] = []
+        waiting = iter(images)
+
+        async def fetch() -> None:
+            for image, path in waiting:
+                source = urljoin(url, image)
+                sizes.append(await self._file(source, place / path, None, since, count))
+
+        await _together([fetch() for _ in range(min(_WIDTH, len(images)))])
+        await in_thread(PartFile(place / name).put, vtt)
+        count.add(len(vtt))
+        return sum(sizes) + len(vtt)
+
+
+class _Count:
+    """Bytes over all of an item's outputs."""
+
+    def __init__(self, outputs: Sequence[Output], got: Callable[[int, int | None], None]) -> None:
+        sizes = [output.size for output in outputs]
+        self._total = None if None in sizes else sum(size or 0 for size in sizes)
+        self._done = 0
+        self._got = got
+
+    def add(self, size: int) -> None:
+        """``size`` more bytes are there. The services round sizes, so the total may give way."""
+        self._done += size
+        self._got(self._done, None if self._total is None else max(self._total, self._done))
+
+
+async def _together(calls: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run all; the first failure ends the others and is raised as itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for call in calls:
+                group.create_task(call)
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+
+
+def _check_apart(item: Item, places: Sequence[Path]) -> None:
+    for place in places:
+        if places.count(place) > 1:
+            raise Permanent(
+                f"{item.key}: two outputs would both become {place}; "
+                "give each format a tag, or a place of its own"
+            )
+
+
+def _size_of(path: Path, since: float) -> int | None:
+    try:
+        there = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return there.st_size if stat.S_ISREG(there.st_mode) and there.st_mtime >= since else None
+
+
+def _agree(size: int, named: int) -> bool:
+    """Sizes are named in megabytes with six digits, so the last digits may differ."""
+    return abs(size - named) <= 1 + named * 5e-6

@@ -1,0 +1,127 @@
+"""Fetches one file over HTTP: goes on where an earlier try stopped, and is whole at the end."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import ClientResponse
+
+from orchestrator.model.errors import OrchestratorError, OutputMissing, Transient
+from orchestrator.services.disk_write import PartFile, in_thread
+from orchestrator.services.http import MIB, Http, read_bounded
+from orchestrator.services.redact import redact
+from orchestrator.services.refusals import Refusals, refusal
+from orchestrator.services.watchdog import watched
+
+_LONGEST_REFUSAL = 64 * 1024
+_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
+
+#: A link that has run out is answered so; it says nothing about the account.
+_MISSING: Refusals = dict.fromkeys((401, 403, 404, 410), OutputMissing)
+
+
+@dataclass(frozen=True, slots=True)
+class Downloader:
+    """``stall`` is in seconds: a download that moves nothing for so long is given up."""
+
+    http: Http
+    stall: float
+
+    async def fetch(
+        self, url: str, target: Path, *, since: float, got: Callable[[int], None]
+    ) -> int:
+        """Bring ``url`` to ``target``; the answer is its size in bytes.
+
+        Bytes that an earlier try left after ``since`` (UNIX seconds) are kept
+        where the server can go on from there. ``got`` counts bytes, and takes
+        them back with a negative number.
+        """
+        part = PartFile(target)
+        try:
+            have = await in_thread(part.have, since)
+            size = await self._stream(url, part, have, got)
+            if size is None:
+                size = await self._stream(url, part, 0, got)
+            if size is None:
+                raise Transient(f"{redact(url)}: answer not understood: 416 to a plain request")
+            return size
+        finally:
+            if part.is_open:
+                await in_thread(part.close)
+
+    async def read(self, url: str, limit: int = 16 * MIB) -> bytes:
+        """The body of a small file."""
+        async with (
+            watched(self.stall, url),
+            self.http.request("GET", url, follow=True) as response,
+        ):
+            body = await read_bounded(response, limit)
+            if response.status != 200:
+                raise _refused(response, body, url)
+            return body
+
+    async def _stream(
+        self, url: str, part: PartFile, have: int, got: Callable[[int], None]
+    ) -> int | None:
+        """Fetch from offset ``have`` on; None where the server can't, so begin at 0."""
+        headers = {"Accept-Encoding": "identity"}
+        if have:
+            headers["Range"] = f"bytes={have}-"
+        async with (
+            watched(self.stall, url) as moved,
+            self.http.request("GET", url, headers=headers, follow=True) as response,
+        ):
+            begin, total = _extent(response)
+            if response.status == 416:
+                if not have or total != have:
+                    return None
+                begin = have  # an earlier try had it all, and was stopped just before its end
+            elif response.status not in (200, 206):
+                raise _refused(response, await read_bounded(response, _LONGEST_REFUSAL), url)
+            elif begin not in (0, have):
+                return None
+            got(begin)
+            at, last = begin, b""
+            if response.status != 416:
+                at, last = await _write(response, part, begin, moved, got)
+        if total is not None and at + len(last) != total:
+            raise Transient(f"{redact(url)} has {total} bytes and sent {at + len(last)}")
+        await in_thread(part.finish, last, at)
+        return at + len(last)
+
+
+async def _write(
+    response: ClientResponse,
+    part: PartFile,
+    at: int,
+    moved: Callable[[], None],
+    got: Callable[[int], None],
+) -> tuple[int, bytes]:
+    """Write the body from offset ``at`` on, but for its last bytes: those, and where they go."""
+    held = bytearray()
+    while piece := await response.content.readany():
+        held += piece
+        got(len(piece))
+        if len(held) >= MIB:
+            await in_thread(part.write, held, at)
+            at += len(held)
+            held = bytearray()
+        moved()
+    return at, bytes(held)
+
+
+def _extent(response: ClientResponse) -> tuple[int, int | None]:
+    """Where the body begins in the file, and how long the file is, if the answer says so."""
+    named = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    if response.status not in (206, 416) or named is None:
+        return 0 if response.status != 206 else -1, response.content_length
+    total = None if named[2] == "*" else int(named[2])
+    return int(named[1] or 0), total
+
+
+def _refused(response: ClientResponse, body: bytes, url: str) -> OrchestratorError:
+    where = f"GET {redact(url)}"
+    error = refusal(response.status, response.headers, body, where, idempotent=True)
+    family = _MISSING.get(response.status)
+    return error if family is None else family(str(error))
