@@ -32,7 +32,7 @@ class QencodeRecipe:
         self._check = QueryCheck(job.query, job.manifest)
         #: The templates of the query, each with the secrets that the job itself wrote there.
         self._templates = [
-            (template, secrets_in(" ".join(map(str, template.pieces))))
+            (template, secrets_in("".join(p for p in template.pieces if isinstance(p, str))))
             for _, template in self._query.templates
         ]
 

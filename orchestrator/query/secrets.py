@@ -14,7 +14,7 @@ SECRET = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def resolve_secrets(doc: Any, env: Mapping[str, str]) -> Any:
-    """``doc`` with the value of each ``${env:NAME}``; what has none is shared.
+    """``doc`` with the value of each ``${env:NAME}`` in its place.
 
     Raises ``BadInput`` naming the variable and its place when it is not set.
     """

@@ -5,7 +5,6 @@ Clients send numbers as JSON numbers or as text ("29.97", "320"), and flags as
 be read is refused with a message for a person, and never guessed.
 """
 
-import math
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,6 +16,13 @@ from pydantic_core import PydanticCustomError
 
 #: No side of a frame may be longer: H.264 and H.265 levels end here.
 MAX_SIDE = 16384
+
+#: Seconds beyond these are a client's mistake, and ffmpeg's trouble.
+_LONGEST = 10_000_000
+_SHORTEST = 0.001
+
+#: No number of a request comes near; Python's own conversions fail far beyond.
+_HUGE = 10**18
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})")
@@ -54,7 +60,7 @@ def shown(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return str(value)
+        return str(value) if abs(value) < _HUGE else "that number"
     return "a list" if isinstance(value, list | tuple) else "an object"
 
 
@@ -98,7 +104,7 @@ def as_whole(value: object) -> int:
 def as_number(value: object) -> float:
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         return float(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _HUGE:
         return float(value)
     raise refuse(f"{shown(value)} is not a number")
 
@@ -183,8 +189,8 @@ def _keyframe(value: object) -> KeyframeInterval:
             interval = KeyframeInterval(frames=as_whole(text))
     except PydanticCustomError:
         raise refuse(f"{shown(value)} is not a keyframe interval", hint) from None
-    if (interval.frames or interval.seconds or 0) <= 0:
-        raise refuse(f"a keyframe interval is longer than 0, not {shown(value)}", hint)
+    if not 0 < (interval.frames or interval.seconds or 0) <= _LONGEST:
+        raise refuse(f"no keyframe interval is as long as {shown(value)}", hint)
     return interval
 
 
@@ -218,6 +224,6 @@ Keyframe = Annotated[
     KeyframeInterval, PlainValidator(_keyframe), PlainSerializer(str, return_type=str)
 ]
 #: A moment in a source, seconds from its start.
-Moment = Annotated[Number, Field(ge=0)]
+Moment = Annotated[Number, Field(ge=0, le=_LONGEST)]
 #: A length of time in seconds.
-Span = Annotated[Number, Field(gt=0)]
+Span = Annotated[Number, Field(ge=_SHORTEST, le=_LONGEST)]

@@ -293,7 +293,7 @@ def test_flags_that_only_their_default_is_supported_of(name: str) -> None:
         ({"rotate": 45}, "rotate: must be 90, 180 or 270"),
         ({"resize_mode": "fit"}, "resize_mode: must be 'scale' or 'crop'"),
         ({"quality": 52}, "quality: must be at most 51"),
-        ({"duration": 0}, "duration: must be more than 0"),
+        ({"duration": 0}, "duration: must be at least 0.001"),
         ({"start_time": "-1"}, "start_time: must be at least 0"),
         ({"audio_channels_number": 9}, "audio_channels_number: must be at most 8"),
         ({"tag": 5}, "tag: must be text, not 5"),
@@ -313,7 +313,7 @@ def test_flags_that_only_their_default_is_supported_of(name: str) -> None:
             "audio_codec: must be 'aac' or 'libfdk_aac'",
         ),
         ({"output": "thumbnail", "time": "1.2"}, "time: must be at most 1"),
-        ({"output": "thumbnails", "interval": 0}, "interval: must be more than 0"),
+        ({"output": "thumbnails", "interval": 0}, "interval: must be at least 0.001"),
         (
             {"output": "metadata", "metadata_version": "new"},
             'metadata_version: is not a version (write it as in "4.1.5")',

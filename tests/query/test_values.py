@@ -57,6 +57,11 @@ def test_numbers_are_finite(value: object) -> None:
     assert "is not a number" in refusal("Number", value)
 
 
+@pytest.mark.parametrize("kind", ["Number", "FrameRate", "AspectRatio", "Keyframe", "Flag", "Size"])
+def test_no_number_is_too_large_for_an_answer(kind: str) -> None:
+    assert "that number" in refusal(kind, 10**5000)
+
+
 def test_a_fraction_is_no_whole_number() -> None:
     assert refusal("Whole", 1.5) == "1.5 is not a whole number"
     assert refusal("Whole", "1.5") == '"1.5" is not a whole number'
