@@ -113,7 +113,7 @@ class TranscoderService(_Polled, _Encoding):
         16,
         description="Encodes handed to it at once; those beyond its workers wait on its disk.",
     )
-    allow_private_sources: bool = Field(
+    private_sources: bool = Field(
         True, description="Whether it may fetch from loopback and private addresses."
     )
     poll_min: Seconds = Field(
@@ -216,7 +216,7 @@ class ServeConfig(_Encoding):
         "${env:ORCHESTRATOR_API_KEY}", repr=False, description="The key that clients must show."
     )
     data: Path = Field(Path("{state}/serve"), description="Folder of its uploads and outputs.")
-    allow_private_sources: bool = Field(
+    private_sources: bool = Field(
         False, description="Whether clients may have it fetch from loopback and private addresses."
     )
     max_upload: Bytes | None = Field(
