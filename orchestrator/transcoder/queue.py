@@ -147,7 +147,11 @@ class WorkQueue:
         facts: dict[str, Any],
         error: str | None,
     ) -> None:
-        """Record the outcome, however long the disk takes to have room for it."""
+        """Record the outcome, however long the disk takes to have room for it.
+
+        What the task would need to run again is removed only after that.
+        """
+        await self._disk.run(remove, self._folder.work / task.token)
         while True:
             try:
                 await self._tasks.end(task.token, outputs, facts, error)
@@ -160,7 +164,6 @@ class WorkQueue:
         else:
             _log.warning("task_failed", task=task.token, error=error)
             await self._disk.run(self._storage.drop, [task.key])
-        await self._disk.run(remove, self._folder.work / task.token)
         await self._uploads.remove_all(task.token)
 
     async def _give_back(self, task: Task) -> None:

@@ -15,6 +15,7 @@ from orchestrator.transcoder.api import Api
 from orchestrator.transcoder.database import Database
 from orchestrator.transcoder.disk import Disk
 from orchestrator.transcoder.downloads import Downloads
+from orchestrator.transcoder.encoder import FfmpegEncoder
 from orchestrator.transcoder.folders import DataFolder
 from orchestrator.transcoder.ports import Encoder
 from orchestrator.transcoder.queue import WorkQueue
@@ -23,6 +24,7 @@ from orchestrator.transcoder.sources import Sources
 from orchestrator.transcoder.storage import Storage
 from orchestrator.transcoder.sweeper import Sweeper
 from orchestrator.transcoder.tasks import TaskStore
+from orchestrator.transcoder.toolchain import find_toolchain
 from orchestrator.transcoder.tus import TusServer, Uploads
 
 _log = structlog.get_logger(__name__)
@@ -77,7 +79,7 @@ class Transcoder:
     async def _open(self, stack: AsyncExitStack) -> None:
         """Build from the bottom up; ``stack`` takes it down again from the top."""
         settings = self._settings
-        encoder = self._encoder or _ffmpeg()
+        encoder = self._encoder or FfmpegEncoder(find_toolchain())
         folder, disk = DataFolder(settings.data), Disk()
         folder.open()
         stack.callback(folder.close)
@@ -159,10 +161,3 @@ def _default_workers() -> int:
     """ffmpeg uses several cores itself; a second task fills its pauses."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(2, (cores or 2) // 2)
-
-
-def _ffmpeg() -> Encoder:
-    from orchestrator.transcoder.encoder import FfmpegEncoder
-    from orchestrator.transcoder.toolchain import find_toolchain
-
-    return FfmpegEncoder(find_toolchain())
