@@ -15,7 +15,6 @@ RECORD_LINES = 100
 
 _QUOTED = re.compile(r'"[^"]*+(?:""[^"]*+)*+"')
 _LINE_END = re.compile(r"\r\n|\r|\n")
-_SHORTER = "a manifest holds references: keep what is long elsewhere"
 _QUOTE_HINT = 'close it, and write a quote inside a quoted cell twice: ""'
 
 
@@ -89,7 +88,7 @@ class Records:
         message, at = _quotes(text, self._delimiter)
         hint = _QUOTE_HINT
         if not message:
-            message, hint = str(error), getattr(error, "hint", _SHORTER)
+            message, hint = _reason(error)
             if len(self._record) > 1:
                 message, hint = f"{message}; is a quote left open here?", _QUOTE_HINT
         line = self._done + 1 + at
@@ -100,6 +99,14 @@ class Records:
         self._again.extendleft(reversed(self._record[used:]))
         self._record.clear()
         self._done += used
+
+
+def _reason(error: Exception) -> tuple[str, str]:
+    if isinstance(error, _Damaged):
+        return str(error), error.hint
+    # With every quote in order, the csv module complains of one thing alone.
+    hint = "a manifest holds references: keep what is long elsewhere"
+    return f"a cell has more than {csv.field_size_limit():,} characters", hint
 
 
 def _miscounted(count: int, width: int) -> _Damaged:
@@ -171,11 +178,12 @@ def _rows(
             continue
         line, cells = record
         cells.append("")
-        if not cells[source] and not any(map(str.strip, cells)):
+        text = cells[source].strip()
+        if not text and not any(map(str.strip, cells)):
             continue  # the empty rows that spreadsheets leave at the end
         yield row(
             line,
-            cells[source].strip(),
+            text,
             stitch=cells[stitch].strip(),
             id=cells[id_],
             priority=cells[priority],
@@ -186,17 +194,18 @@ def _rows(
 
 
 def _header_faults(names: list[str]) -> list[Fault]:
+    if len(names) == 1 and (what := _other_separator(names[0])):
+        hint = "put commas between the cells of a .csv, tabs between those of a .tsv"
+        return [Fault("source", f"{what} seem to stand between the columns", hint)]
     faults = [fault for name in names if (fault := column_fault(name))]
     twice = sorted({name for name in names if name and names.count(name) > 1})
     faults += [Fault(name, f"two columns are called {name!r}", "rename one") for name in twice]
     if not faults and "source" not in names and "stitch" not in names:
-        faults.append(_no_source(names))
+        hint = "name the columns in the first line; a plain list of sources is a .txt file"
+        faults = [Fault("source", "no column is called source or stitch", hint)]
     return faults
 
 
-def _no_source(names: list[str]) -> Fault:
-    hint = "name the columns in the first line; a plain list of sources is a .txt file"
-    for delimiter, what in ((";", "semicolons"), ("\t", "tabs"), (",", "commas")):
-        if len(names) == 1 and delimiter in names[0]:
-            hint = f"{what} stand between the columns: use commas in a .csv, tabs in a .tsv"
-    return Fault("source", "no column is called source or stitch", hint)
+def _other_separator(header: str) -> str:
+    words = {";": "semicolons", "\t": "tabs", ",": "commas", "|": "bars"}
+    return next((word for sign, word in words.items() if sign in header), "")

@@ -64,7 +64,7 @@ class _Parser:
 
 def _object(line: str) -> dict[str, Any]:
     try:
-        document = orjson.loads(line)
+        document = orjson.loads(line.rstrip("\r\n"))
     except orjson.JSONDecodeError as error:
         message = f"malformed JSON at column {error.pos + 1}: {error.msg}"
         raise Fault("", message, _ONE_OBJECT) from None
