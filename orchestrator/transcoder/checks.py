@@ -39,7 +39,7 @@ async def check_video(toolchain: Toolchain, made: Rendition, folder: Path) -> Pr
     picture = found.video[0]
     if (picture.width, picture.height) != (made.width, made.height):
         raise MediaError(f"the video is {picture.width}x{picture.height}, not as asked for")
-    check_length(picture.duration or found.duration or 0.0, made.seconds)
+    check_length(found.picture_end or 0.0, made.seconds)
     return Produced(
         tag=made.tag,
         kind=made.kind,

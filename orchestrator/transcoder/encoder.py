@@ -163,6 +163,8 @@ class _Task:
                 tell=tell,
                 limits=self._limits,
             )
+        for log in self._folder.glob(f"{first.tag}-0.log*") if step.twice else ():
+            log.unlink()
         if not step.nearby:
             # Decoding from the middle of a stream complains of nothing that matters.
             self._complaints += complaints

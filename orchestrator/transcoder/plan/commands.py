@@ -50,10 +50,10 @@ def _command(
 def _window(step: Pass) -> Iterator[str]:
     if step.nearby:
         yield "-noaccurate_seek"
-    if step.start > 0:
-        yield from ("-ss", f"{step.start:.6f}")
+    if step.start > step.lead:
+        yield from ("-ss", f"{step.start - step.lead:.6f}")
     if step.duration is not None:
-        yield from ("-t", f"{step.duration:.6f}")
+        yield from ("-t", f"{step.lead + step.duration:.6f}")
 
 
 def _graph(step: Pass) -> str:
@@ -74,6 +74,11 @@ def _output(step: Pass, place: int, made: Rendition, threads: int, of_two: int) 
     if threads:
         yield from ("-threads", str(threads))
     if isinstance(made.asked, Mp4):
+        if step.lead:
+            yield from ("-ss", f"{step.lead:.6f}")
+        if step.duration is not None:
+            # Once more: what came through the input's limit was rounded to a frame grid.
+            yield from ("-t", f"{step.duration:.6f}")
         yield from x265_params(made.asked, threads)
     if of_two:
         yield from ("-pass", str(of_two), "-passlogfile", made.tag)

@@ -22,6 +22,11 @@ _FALLBACK_RATE = Fraction(25)
 #: found none: behind a picture that ends early, or in a file without an index.
 _LOOK_BACK = 15.0
 
+#: Containers without an index: a seek ends anywhere, not at a keyframe. So it
+#: aims earlier, by more than keyframes are apart (x264's default is 250 frames).
+_SEEKS_BLINDLY = frozenset({"mpegts", "mpeg", "wtv"})
+_LEAD = 15.0
+
 
 @dataclass(frozen=True, slots=True)
 class _Place:
@@ -77,7 +82,8 @@ class _Compiler:
             made = self._mp4(place, mp4, fit, video)
             start, duration = mp4.start_time, mp4.duration
             if mp4.two_pass:
-                yield Pass((made,), video.index, audio, start, duration, twice=True)
+                lead = self._lead(start)
+                yield Pass((made,), video.index, audio, start, duration, lead, twice=True)
             else:
                 windows.setdefault((start, duration), []).append(made)
         for place, asked in zip(self._places, self._query.format, strict=True):
@@ -85,7 +91,8 @@ class _Compiler:
                 windows.setdefault((0.0, None), []).append(self._row(place, asked, video))
         for (start, duration), renditions in windows.items():
             sounds = audio if any(made.sound for made in renditions) else None
-            yield Pass(tuple(renditions), video.index, sounds, start, duration)
+            lead = self._lead(start)
+            yield Pass(tuple(renditions), video.index, sounds, start, duration, lead)
 
     def _fitting(self, video: VideoStream) -> Iterator[tuple[_Place, Mp4, Fit]]:
         """The videos that are made: without ``upscale``, none that is taller than the source.
@@ -119,6 +126,9 @@ class _Compiler:
             f"{place.tag} {what}: {fit.width}x{fit.height} has more lines than the source "
             "(upscale=1 makes it all the same)"
         )
+
+    def _lead(self, start: float) -> float:
+        return min(start, _LEAD) if self._probe.container in _SEEKS_BLINDLY else 0.0
 
     def _mp4(self, place: _Place, mp4: Mp4, fit: Fit, video: VideoStream) -> Rendition:
         steady = video.rate if video.constant else None
@@ -185,11 +195,12 @@ class _Compiler:
                 yield Pass((self._still(place, asked, fit, counted, 1),), video.index)
                 continue
             at = self._moment(place, asked, video)
-            quick = self._still(place, asked, fit, images.frame_now(fit, asked), 1)
+            lead = self._lead(at)
+            quick = self._still(place, asked, fit, images.frame_shown(fit, asked, lead), 1)
             last = self._still(place, asked, fit, images.frame_last(fit, asked), None)
             early = max(0.0, at - _LOOK_BACK)
             before = Pass((last,), video.index, start=early, duration=(at - early) or None)
-            yield Pass((quick,), video.index, start=at, nearby=True, otherwise=before)
+            yield Pass((quick,), video.index, start=at, lead=lead, nearby=True, otherwise=before)
 
     def _still(
         self, place: _Place, asked: Thumbnail, fit: Fit, filters: str, most: int | None

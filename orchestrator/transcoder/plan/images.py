@@ -25,9 +25,11 @@ _BEST_JPEG, _WORST_JPEG, _DEFAULT_JPEG = 2, 31, 3
 _ONCE = "fps=fps=1/1000000:round=up:start_time=0"
 
 
-def frame_now(fit: Fit, image: Thumbnail) -> str:
-    """The frame shown where the pass starts; needs a pass that starts ``nearby``."""
-    return f"{_ONCE},{_painted(fit, image)}"
+def frame_shown(fit: Fit, image: Thumbnail, lead: float) -> str:
+    """The frame shown ``lead`` seconds after the seek; needs a pass that is ``nearby``."""
+    if not lead:
+        return f"{_ONCE},{_painted(fit, image)}"
+    return rf"fps=fps=1/{lead:.6f}:round=up:start_time=0,select=eq(n\,1),{_painted(fit, image)}"
 
 
 def frame_numbered(fit: Fit, image: Thumbnail, number: int) -> str:

@@ -35,9 +35,11 @@ class Pass:
     """One decode of the source, for every rendition that needs the same part of it.
 
     ``start`` and ``duration`` are in seconds; a duration of None goes on to the
-    end. ``nearby`` starts at the keyframe before ``start`` and leaves the
-    choice of the frame to the filters. ``twice`` encodes in two passes.
-    ``otherwise`` is what to try where this one ended well and wrote nothing.
+    end. ``lead`` are the seconds before ``start`` that are decoded and thrown
+    away, for files in which a seek may miss the keyframe. ``nearby`` starts at
+    the keyframe before ``start`` and leaves the choice of the frame to the
+    filters. ``twice`` encodes in two passes. ``otherwise`` is what to try where
+    this one ended well and wrote nothing.
     """
 
     renditions: tuple[Rendition, ...]
@@ -45,6 +47,7 @@ class Pass:
     audio: int | None = None
     start: float = 0.0
     duration: float | None = None
+    lead: float = 0.0
     nearby: bool = False
     twice: bool = False
     otherwise: "Pass | None" = None
