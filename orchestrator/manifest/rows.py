@@ -92,21 +92,13 @@ class RowMaker:
             hint = "put the file in place, correct the path, or leave the row out"
             return Problem(self._file, str(missing), hint, line, "source", key)
         known = {"name": name, "stem": stem, "parent": parent, "id": key}
-        return Row(
-            key,
-            None if parts else source,
-            parts,
-            urgency,
-            payload or None,
-            labels,
-            _joined(known, fields) if fields else known,
-            version,
-            size,
-            line,
-        )
+        if fields:
+            known = _joined(known, fields)
+        given = None if parts else source
+        return Row(key, given, parts, urgency, payload or None, labels, known, version, size, line)
 
 
-def _joined(known: dict[str, str], fields: Mapping[str, str]) -> Mapping[str, str]:
+def _joined(known: dict[str, str], fields: Mapping[str, str]) -> dict[str, str]:
     """Both; a column called ``name`` is what the person wants it to be, if filled in."""
     if _PLACES.isdisjoint(fields):
         return {**known, **fields}
