@@ -30,7 +30,7 @@ from orchestrator.services.watchdog import watched
 
 Checksum = Literal["auto", "on", "off"]
 
-_NOT_CREATED: Refusals = {404: TaskLost, 410: TaskLost, 413: Permanent}
+_NOT_CREATED: Refusals = {404: TaskLost, 410: TaskLost}
 
 
 class TusUploader:
@@ -69,36 +69,37 @@ class TusUploader:
         nothing at the service, and is never made twice in here.
         """
         async with open_source(path) as source:
+            offer = Offer()
+            if attempt.upload_to is not None:
+                offer = await self._offer(absolute(attempt.upload_to, self._base))
             if attempt.upload_url is None:
-                url = await self._begin(source, attempt, watcher)
+                url = await self._begin(source, attempt, offer, watcher)
             else:
                 url = absolute(attempt.upload_url, self._base)
-                transfer = await self._transfer(url, source, attempt, watcher)
+                transfer = self._transfer(url, source, offer, watcher)
                 offset = await transfer.offset()
                 watcher.sent(offset, source.size)
                 await transfer.run(offset)
             await source.check_unchanged()
         return f"tus:{unquote(URL(url).raw_path.rstrip('/').rpartition('/')[2])}"
 
-    async def _begin(self, source: SourceFile, attempt: Attempt, watcher: UploadWatcher) -> str:
+    async def _begin(
+        self, source: SourceFile, attempt: Attempt, offer: Offer, watcher: UploadWatcher
+    ) -> str:
         if attempt.upload_to is None:
             raise ValueError(f"attempt {attempt.number} was not prepared for an upload")
-        target = absolute(attempt.upload_to, self._base)
-        url, offset = await self._create(target, source, await self._offer(target))
+        url, offset = await self._create(absolute(attempt.upload_to, self._base), source, offer)
         if offset is None or offset < source.size:
             await watcher.created(relative(url, self._base))
-            transfer = await self._transfer(url, source, attempt, watcher)
+            transfer = self._transfer(url, source, offer, watcher)
             await transfer.run(await transfer.offset() if offset is None else offset)
         else:
             watcher.sent(source.size, source.size)
         return url
 
-    async def _transfer(
-        self, url: str, source: SourceFile, attempt: Attempt, watcher: UploadWatcher
+    def _transfer(
+        self, url: str, source: SourceFile, offer: Offer, watcher: UploadWatcher
     ) -> Transfer:
-        offer = Offer()
-        if attempt.upload_to is not None:
-            offer = await self._offer(absolute(attempt.upload_to, self._base))
         return Transfer(
             http=self._http,
             url=url,
@@ -159,6 +160,8 @@ class TusUploader:
             watched(self._stall, target),
             self._http.request("POST", target, headers=headers, data=data) as response,
         ):
+            if response.status == 413:
+                raise Permanent(f"{source.path} ({source.size} bytes) is too large for the service")
             await accept(response, target, _NOT_CREATED)
             return _created(response, source, target, sent=len(data))
 

@@ -6,7 +6,7 @@ from yarl import URL
 def relative(url: str, base: str) -> str:
     """``url`` without ``base`` where it lies under it (then it begins with ``/``), else ``url``."""
     this, home = URL(url), URL(base)
-    if not this.absolute or this.origin() != home.origin():
+    if (this.scheme, this.host, this.port) != (home.scheme, home.host, home.port):
         return url
     root = home.raw_path.rstrip("/")
     if this.raw_path != root and not this.raw_path.startswith(root + "/"):
