@@ -7,6 +7,7 @@ that what was announced is what happens.
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from orchestrator.model.errors import BadInput
 from orchestrator.model.states import IN_FLIGHT, State
@@ -48,11 +49,11 @@ class Decision:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(NamedTuple):
     """What makes an encode current: the source's fingerprint, the query's digest.
 
-    "" stands for not known, and matches anything.
+    "" stands for not known, and matches anything. (A tuple, as ``Known`` is:
+    one of each is made per manifest row.)
     """
 
     fingerprint: str
@@ -67,8 +68,7 @@ class Version:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What the ledger has on record about an item, as far as a decision needs it."""
 
     state: State

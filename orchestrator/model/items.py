@@ -1,7 +1,7 @@
 """Items, attempts, outputs, and the manifest rows that items come from.
 
-All are immutable snapshots: the engine makes a new one for every step and hands
-it to the ledger, which stores it whole.
+Items, attempts and outputs are immutable snapshots: the engine makes a new one
+for every step and hands it to the ledger, which stores it whole.
 """
 
 from collections.abc import Mapping
@@ -22,9 +22,12 @@ class StitchPart:
     duration: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
     """One row of a manifest: exactly one of ``source`` and ``stitch`` is set.
+
+    Not frozen, since a million of them are made in a few seconds and freezing
+    makes one five times as dear; nobody changes them all the same.
 
     ``source`` is an absolute path or a URL, normalised. ``key`` is the row's
     ``id``, else the normalised source (for a stitch: its URLs joined by a
