@@ -48,7 +48,9 @@ class HttpCollector:
         A file that is in its place since the attempt began, with the size that
         the service named, is not fetched again: files get there whole.
         """
-        places = [self._place(item, output) for output in outputs]
+        places = [
+            self._place(item, output) if self._is_ours(output) else None for output in outputs
+        ]
         _check_apart(item, [place for place in places if place is not None])
         count = _Count(outputs, got)
         since = item.attempt.started_at if item.attempt else float("inf")
@@ -59,13 +61,16 @@ class HttpCollector:
             ]
         )
 
+    def _is_ours(self, output: Output) -> bool:
+        return absolute(output.url, self._base).startswith(("http://", "https://"))
+
     async def _one(
         self, output: Output, place: Path | None, since: float, count: "_Count"
     ) -> Output:
         url = absolute(output.url, self._base)
         if url.startswith("file://"):
             return replace(output, path=unquote(urlsplit(url).path))
-        if place is None or not url.startswith(("http://", "https://")):
+        if place is None:
             return output
         if is_folder(output):
             size = await self._folder(url, place, since, count)

@@ -22,6 +22,7 @@ from orchestrator.model.errors import (
     UploadGone,
 )
 from orchestrator.model.items import Attempt
+from orchestrator.services import local_disk, source_file
 from orchestrator.services.http import MIB, Http
 from orchestrator.services.tus import TusUploader
 from tests.services.contract_uploader import UploaderContract, Watcher
@@ -69,6 +70,36 @@ class TestContract(UploaderContract):
 
     def forget(self) -> None:
         self.server.uploads.clear()
+
+
+class TestContractFromADisk(TestContract):
+    """The same where nothing is in the kernel's memory and the disk is not local."""
+
+    @pytest.fixture(autouse=True)
+    def far(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(source_file, "_NOWAIT", 0)
+        monkeypatch.setattr(source_file, "is_local", lambda _: False)
+
+
+def test_network_mounts_are_not_local(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(
+        "1 0 8:1 / / rw shared:1 - ext4 /dev/sda rw\n"
+        "2 1 0:4 / /media/my\\040nas rw shared:2 master:1 - nfs4 nas:/x rw\n"
+        "3 2 8:2 / /media/my\\040nas/disk rw - xfs /dev/sdb rw\n"
+    )
+    monkeypatch.setattr(local_disk, "_MOUNTS", mounts)
+    caches = (local_disk._mounts, local_disk._is_local)
+    for cache in caches:
+        cache.cache_clear()
+    try:
+        assert local_disk.is_local("/media/a.mp4")
+        assert local_disk.is_local("/media/my nasty/a.mp4")
+        assert not local_disk.is_local("/media/my nas/a/b.mp4")
+        assert local_disk.is_local("/media/my nas/disk/b.mp4")
+    finally:
+        for cache in caches:
+            cache.cache_clear()
 
 
 async def test_a_small_file_costs_one_request(
