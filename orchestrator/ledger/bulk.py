@@ -1,0 +1,48 @@
+"""Runs one statement over many rows, with SQLAlchemy's work per row left out.
+
+A statement is compiled once per kind of database and handed to its driver as it
+is, so every value must be one that the driver takes: text, numbers, None.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import Connection, Table, bindparam, insert
+from sqlalchemy.sql.dml import UpdateBase
+
+Values = Mapping[str, Any]
+
+
+class Bulk:
+    """A statement whose every variable is a ``bindparam`` that each row names."""
+
+    def __init__(self, statement: UpdateBase) -> None:
+        self._statement = statement
+        self._compiled: dict[str, tuple[str, Callable[[Values], Any]]] = {}
+
+    def run(self, connection: Connection, rows: Sequence[Values]) -> int:
+        """Run it for each row, in order; how many rows of the table it touched."""
+        if not rows:
+            return 0
+        dialect = connection.dialect.name
+        if dialect not in self._compiled:
+            self._compiled[dialect] = self._compile(connection)
+        sql, arrange = self._compiled[dialect]
+        return connection.exec_driver_sql(sql, [arrange(row) for row in rows]).rowcount
+
+    def _compile(self, connection: Connection) -> tuple[str, Callable[[Values], Any]]:
+        compiled = self._statement.compile(dialect=connection.dialect)
+        order: Sequence[str] | None = getattr(compiled, "positiontup", None)
+        return str(compiled), itemgetter(*order) if order else dict
+
+
+def adding(table: Table, *but: str) -> Bulk:
+    """Inserts whole rows of a table, its columns ``but`` left to the database."""
+    names = [column.name for column in table.columns if column.name not in but]
+    return Bulk(insert(table).values({name: bindparam(name) for name in names}))
+
+
+def each(*names: str) -> dict[str, Any]:
+    """Columns that are set from a value of the same name in each row."""
+    return {name: bindparam(name) for name in names}

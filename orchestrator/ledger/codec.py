@@ -1,0 +1,118 @@
+"""Items, attempts and outputs as rows of the tables, and back."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement
+
+from orchestrator.ledger import schema
+from orchestrator.model.items import Attempt, Item, Output, StitchPart
+from orchestrator.model.states import State
+
+_I, _A, _O = schema.items.c, schema.attempts.c, schema.outputs.c
+
+#: What ``item`` reads, in its order; the attempt's columns come last.
+ITEM_COLUMNS: tuple[ColumnElement[Any], ...] = (
+    *(_I.id, _I.key, _I.state, _I.source, _I.stitch, _I.priority, _I.payload, _I.tags),
+    *(_I.fields, _I.fingerprint, _I.digest, _I.size, _I.line, _I.attempts, _I.due_at),
+    *(_I.error_class, _I.error),
+    *(_A.number, _A.service, _A.fingerprint, _A.digest, _A.task, _A.upload_to),
+    *(_A.upload_url, _A.remote_source, _A.status_url, _A.started_at, _A.ended_at),
+    *(_A.error_class, _A.error),
+)
+_OF_ATTEMPT = 17
+
+#: What ``output`` reads, in its order.
+OUTPUT_COLUMNS: tuple[ColumnElement[Any], ...] = (
+    *(_O.tag, _O.kind, _O.url, _O.user_tag, _O.path, _O.size, _O.duration, _O.bitrate, _O.meta),
+)
+
+
+def item(row: Sequence[Any]) -> Item:
+    """The item that a row of ``ITEM_COLUMNS`` holds."""
+    parts, tags, fields = row[4], row[7], row[8]
+    return Item(
+        id=row[0],
+        key=row[1],
+        state=State(row[2]),
+        source=row[3],
+        stitch=tuple(StitchPart(*part) for part in orjson.loads(parts)) if parts else (),
+        priority=row[5],
+        payload=row[6],
+        tags=tuple(orjson.loads(tags)) if tags else (),
+        fields=orjson.loads(fields) if fields else {},
+        fingerprint=row[9],
+        digest=row[10],
+        size=row[11],
+        line=row[12],
+        attempts=row[13],
+        attempt=Attempt(*row[_OF_ATTEMPT:]) if row[_OF_ATTEMPT] is not None else None,
+        due_at=row[14],
+        error_class=row[15],
+        error=row[16],
+    )
+
+
+def output(row: Sequence[Any]) -> Output:
+    """The output that a row of ``OUTPUT_COLUMNS`` holds."""
+    tag, kind, url, user_tag, path, size, duration, bitrate, meta = row
+    loaded = orjson.loads(meta) if meta else {}
+    return Output(tag, kind, url, user_tag, path, size, duration, bitrate, loaded)
+
+
+def attempt_values(item_id: int, attempt: Attempt) -> dict[str, Any]:
+    """An attempt as values to write; ``of_item`` and ``of_number`` name a row of it."""
+    return {
+        "of_item": item_id,
+        "of_number": attempt.number,
+        "item_id": item_id,
+        "number": attempt.number,
+        "service": attempt.service,
+        "fingerprint": attempt.fingerprint,
+        "digest": attempt.digest,
+        "task": attempt.task,
+        "upload_to": attempt.upload_to,
+        "upload_url": attempt.upload_url,
+        "remote_source": attempt.remote_source,
+        "status_url": attempt.status_url,
+        "started_at": attempt.started_at,
+        "ended_at": attempt.ended_at,
+        "error_class": attempt.error_class,
+        "error": plain(attempt.error),
+    }
+
+
+def output_values(item_id: int, attempt: int, position: int, output: Output) -> dict[str, Any]:
+    """An output as a row to insert."""
+    return {
+        "item_id": item_id,
+        "attempt": attempt,
+        "position": position,
+        "tag": output.tag,
+        "kind": output.kind,
+        "url": output.url,
+        "user_tag": output.user_tag,
+        "path": output.path,
+        "size": output.size,
+        "duration": output.duration,
+        "bitrate": output.bitrate,
+        "meta": json(output.meta),
+    }
+
+
+def stitch(parts: Sequence[StitchPart]) -> str | None:
+    """A stitch list as it is stored."""
+    return json([(part.url, part.start_time, part.duration) for part in parts])
+
+
+def json(value: Mapping[str, Any] | Sequence[Any]) -> str | None:
+    """JSON, None where there is nothing. Raises ``TypeError`` for what is not UTF-8."""
+    return orjson.dumps(value, default=dict).decode() if value else None
+
+
+def plain(text: str | None) -> str | None:
+    """Text that can be stored: a file's name may hold bytes that are not UTF-8."""
+    if text is None or text.isascii():
+        return text
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,188 @@
+"""How manifest rows are written: new ones, known ones, and those set aside."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, update
+
+from orchestrator.ledger import codec, schema
+from orchestrator.ledger.bulk import Bulk, adding, each
+from orchestrator.ledger.rows import Candidate, Found
+from orchestrator.model.errors import BadInput
+from orchestrator.model.items import DEFAULT_PRIORITY, Problem
+from orchestrator.model.states import State
+
+_I, _A = schema.items.c, schema.attempts.c
+
+_FROM_MANIFEST = ("source", "stitch", "priority", "payload", "tags", "fields", "size", "line")
+
+_OF_ITEM = update(schema.items).where(_I.id == bindparam("of_item"))
+
+_ADD = adding(schema.items, "id")
+_SEE = Bulk(_OF_ITEM.values(each(*_FROM_MANIFEST, "fingerprint", "digest", "folder", "seen_run")))
+_SEE_PROBLEM = Bulk(_OF_ITEM.values(each("line", "seen_run")))
+_REQUEUE = Bulk(
+    _OF_ITEM.values(each("state", "attempt", "due_at", "error_class", "error", "updated_at"))
+)
+_SET_ASIDE = Bulk(_OF_ITEM.values(each("state", "folder", "error_class", "error", "updated_at")))
+_END_ATTEMPT = Bulk(
+    update(schema.attempts)
+    .where(
+        _A.item_id == bindparam("of_item"),
+        _A.number == bindparam("of_number"),
+        _A.ended_at.is_(None),
+    )
+    .values(ended_at=bindparam("updated_at"), error=bindparam("note"))
+)
+_ADD_EVENTS = adding(schema.events, "id")
+
+#: States in which a row that can't be used fails its item. Work that was begun
+#: or done is not thrown away for a typing error in the manifest.
+MAY_FAIL = frozenset({State.PENDING.value, State.FAILED.value})
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Writes rows of one run's manifest, within the caller's transaction."""
+
+    connection: Connection
+    job: int
+    run: int
+    now: float
+
+    def add(self, candidates: Sequence[Candidate]) -> None:
+        """Items that were not seen before."""
+        values = [_said(new) for new in candidates]
+        blank = self._blank()
+        for row in values:
+            row.update(blank)
+        _ADD.run(self.connection, values)
+
+    def see(self, known: Sequence[tuple[Candidate, Found]]) -> None:
+        """Items that are on record: what the manifest says of them now."""
+        _SEE.run(self.connection, [self._seen(now, found) for now, found in known])
+
+    def requeue(self, known: Sequence[tuple[Found, str]]) -> None:
+        """Items that go back to pending, each with the reason."""
+        values = [
+            {
+                "of_item": found.id,
+                "of_number": found.attempt,
+                "state": State.PENDING.value,
+                "attempt": None,
+                "due_at": 0.0,
+                "error_class": None,
+                "error": None,
+                "updated_at": self.now,
+                "note": note,
+            }
+            for found, note in known
+        ]
+        _REQUEUE.run(self.connection, values)
+        _END_ATTEMPT.run(self.connection, [row for row in values if row["of_number"] is not None])
+        self._tell(known, State.PENDING)
+
+    def set_aside(self, known: Sequence[tuple[Found, str]]) -> None:
+        """Items whose rows can't be used, where nothing was begun for them.
+
+        They keep no folder, since nothing of theirs will be written there.
+        """
+        failing = [(found, note) for found, note in known if found.state in MAY_FAIL]
+        values = [
+            {
+                "of_item": found.id,
+                "state": State.FAILED.value,
+                "folder": "",
+                "error_class": BadInput.error_class,
+                "error": codec.plain(note),
+                "updated_at": self.now,
+            }
+            for found, note in failing
+        ]
+        _SET_ASIDE.run(self.connection, values)
+        moved = [(found, note) for found, note in failing if found.state == State.PENDING]
+        self._tell(moved, State.FAILED)
+
+    def see_problems(self, known: Sequence[tuple[Found, Problem]]) -> None:
+        """Items that are on record and whose rows can't be used now."""
+        values = [
+            {"of_item": found.id, "line": problem.line, "seen_run": self.run}
+            for found, problem in known
+        ]
+        _SEE_PROBLEM.run(self.connection, values)
+        self.set_aside([(found, str(problem)) for found, problem in known])
+
+    def add_problems(self, problems: Sequence[tuple[str, Problem]]) -> None:
+        """Failed items, by key, for rows that can't be used and were not seen before."""
+        blank = self._blank() | {
+            **dict.fromkeys(_FROM_MANIFEST),
+            "priority": DEFAULT_PRIORITY,
+            "fingerprint": "",
+            "digest": "",
+            "folder": "",
+            "state": State.FAILED.value,
+            "error_class": BadInput.error_class,
+        }
+        values = [
+            {**blank, "key": key, "line": problem.line, "error": codec.plain(str(problem))}
+            for key, problem in problems
+        ]
+        _ADD.run(self.connection, values)
+
+    def _blank(self) -> dict[str, Any]:
+        """What a new item has, whatever the manifest says."""
+        return {
+            "job_id": self.job,
+            "first_run": self.run,
+            "seen_run": self.run,
+            "state": State.PENDING.value,
+            "attempts": 0,
+            "attempt": None,
+            "due_at": 0.0,
+            "error_class": None,
+            "error": None,
+            "updated_at": self.now,
+        }
+
+    def _seen(self, now: Candidate, found: Found) -> dict[str, Any]:
+        values = _said(now)
+        values["of_item"] = found.id
+        values["seen_run"] = self.run
+        values["fingerprint"] = now.row.fingerprint or found.fingerprint
+        values["digest"] = now.digest or found.digest
+        return values
+
+    def _tell(self, known: Sequence[tuple[Found, str]], now: State) -> None:
+        events = [
+            {
+                "item_id": found.id,
+                "attempt": found.attempt,
+                "run_id": self.run,
+                "at": self.now,
+                "was": found.state,
+                "now": now.value,
+                "note": codec.plain(note),
+            }
+            for found, note in known
+        ]
+        _ADD_EVENTS.run(self.connection, events)
+
+
+def _said(now: Candidate) -> dict[str, Any]:
+    """What the manifest says of an item."""
+    row = now.row
+    return {
+        "key": row.key,
+        "source": row.source,
+        "stitch": now.stitch,
+        "priority": row.priority,
+        "payload": row.payload,
+        "tags": now.tags,
+        "fields": now.fields,
+        "size": row.size,
+        "line": row.line,
+        "fingerprint": row.fingerprint,
+        "digest": now.digest,
+        "folder": now.folder,
+    }

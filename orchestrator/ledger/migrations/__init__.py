@@ -1,0 +1,1 @@
+"""Alembic's environment. Add a file to ``versions/``, then move ``upgrade.HEAD``."""

@@ -1,0 +1,132 @@
+"""Questions to the ledger that the engine and people share. All take a connection.
+
+``seen`` is the run whose manifest counts: an item belongs to a run when its row
+was in that run's manifest.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select
+
+from orchestrator.ledger import codec, schema
+from orchestrator.model.items import Item, Output
+from orchestrator.model.states import State
+
+_I, _A, _O, _E, _R = (
+    schema.items.c,
+    schema.attempts.c,
+    schema.outputs.c,
+    schema.events.c,
+    schema.runs.c,
+)
+_WITH_ATTEMPT = schema.items.outerjoin(
+    schema.attempts, (_A.item_id == _I.id) & (_A.number == _I.attempt)
+)
+_ITEM = select(*codec.ITEM_COLUMNS).select_from(_WITH_ATTEMPT)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One step in an item's history. ``at`` is in UNIX seconds."""
+
+    at: float
+    run: int
+    attempt: int | None
+    was: State
+    now: State
+    note: str
+
+    def __str__(self) -> str:
+        when = datetime.fromtimestamp(self.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        attempt = f", attempt {self.attempt}" if self.attempt else ""
+        note = f": {self.note}" if self.note else ""
+        return f"{when} UTC, run {self.run}{attempt}: {self.was} to {self.now}{note}"
+
+
+def job_id(connection: Connection, name: str) -> int | None:
+    """The number of the job of that name; None where it has never run."""
+    return connection.execute(select(schema.jobs.c.id).where(schema.jobs.c.name == name)).scalar()
+
+
+def last_seen(connection: Connection, job: int) -> int:
+    """The last run of the job that took a manifest in; 0 where none has."""
+    return connection.execute(select(func.max(_I.seen_run)).where(_I.job_id == job)).scalar() or 0
+
+
+def pending(
+    connection: Connection, job: int, seen: int, now: float, limit: int, skip: Collection[int]
+) -> list[Item]:
+    """Items to do now, most urgent first, then in the manifest's order."""
+    query = (
+        _of_run(job, seen)
+        .where(schema.IS_PENDING, _I.due_at <= now)
+        .order_by(_I.priority.desc(), _I.id)
+        .limit(limit + len(skip))
+    )
+    rows = connection.execute(query).all()
+    return [codec.item(row) for row in rows if row[0] not in skip][:limit]
+
+
+def in_flight(
+    connection: Connection, job: int, seen: int, states: Collection[State], after: int, limit: int
+) -> list[Item]:
+    """Items in ``states`` with a number above ``after``, in the order of their numbers."""
+    query = (
+        _of_run(job, seen)
+        .where(_I.state.in_([state.value for state in states]), _I.id > after)
+        .order_by(_I.id)
+        .limit(limit)
+    )
+    return [codec.item(row) for row in connection.execute(query)]
+
+
+def next_due(connection: Connection, job: int, seen: int, now: float) -> float | None:
+    """When the next pending item that is not yet due will be."""
+    due = select(func.min(_I.due_at)).where(
+        _I.job_id == job,
+        _I.seen_run == seen,
+        schema.IS_PENDING,
+        schema.HAS_DUE,
+        _I.due_at > now,
+    )
+    return connection.execute(due).scalar()
+
+
+def outputs(connection: Connection, item: int, attempt: int) -> tuple[Output, ...]:
+    """What an attempt has on record, in the order in which it was reported."""
+    query = (
+        select(*codec.OUTPUT_COLUMNS)
+        .where(_O.item_id == item, _O.attempt == attempt)
+        .order_by(_O.position)
+    )
+    return tuple(codec.output(row) for row in connection.execute(query))
+
+
+def counts(connection: Connection, job: int, seen: int) -> Mapping[State, int]:
+    """How many items of the run are in each state; a state without items is missing."""
+    query = (
+        select(_I.state, func.count())
+        .where(_I.job_id == job, _I.seen_run == seen)
+        .group_by(_I.state)
+    )
+    return {State(state): count for state, count in connection.execute(query)}
+
+
+def history(connection: Connection, item: int) -> list[Event]:
+    """Every step of an item, the oldest first."""
+    query = (
+        select(_E.at, _E.run_id, _E.attempt, _E.was, _E.now, _E.note)
+        .where(_E.item_id == item)
+        .order_by(_E.id)
+    )
+    return [
+        Event(at, run, attempt, State(was), State(now), note)
+        for at, run, attempt, was, now, note in connection.execute(query)
+    ]
+
+
+def _of_run(job: int, seen: int) -> Select[Any]:
+    return _ITEM.where(_I.job_id == job, _I.seen_run == seen)

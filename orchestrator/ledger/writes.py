@@ -1,0 +1,212 @@
+"""Puts steps of items on record: a batch in as few statements as there are kinds.
+
+The fence: a step names the state and the number of attempts that it started
+from, and changes nothing when the item has moved on without it (another process
+took it over, or a person cancelled it). A step that begins an attempt counts it
+in its snapshot already, so its row still has one less. Only a step from
+``pending`` straight to an end may or may not bring an attempt of its own; it is
+let through either way, as nothing at a service hangs on it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, update
+from sqlalchemy.exc import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    ProgrammingError,
+    StatementError,
+)
+
+from orchestrator.ledger import codec, schema
+from orchestrator.ledger.bulk import Bulk, adding, each
+from orchestrator.model.errors import LedgerProblem, OrchestratorError, Superseded
+from orchestrator.model.items import Change
+from orchestrator.model.states import State
+
+_BEGUN = frozenset({State.UPLOADING, State.UPLOADED})
+
+_I, _A, _O = schema.items.c, schema.attempts.c, schema.outputs.c
+
+_MOVE_ITEM = Bulk(
+    update(schema.items)
+    .where(
+        _I.id == bindparam("of_item"),
+        _I.state == bindparam("was"),
+        _I.attempts.between(bindparam("at_least"), bindparam("at_most")),
+    )
+    .values(
+        each(
+            *("state", "attempts", "attempt", "fingerprint", "digest", "size"),
+            *("due_at", "error_class", "error", "updated_at"),
+        )
+    )
+)
+_OF_ATTEMPT = (_A.item_id == bindparam("of_item"), _A.number == bindparam("of_number"))
+_ADD_ATTEMPT = adding(schema.attempts)
+_NOTE_ATTEMPT = Bulk(
+    update(schema.attempts)
+    .where(*_OF_ATTEMPT)
+    .values(each(*(column.name for column in _A if not column.primary_key)))
+)
+_DROP_ATTEMPT = Bulk(delete(schema.attempts).where(*_OF_ATTEMPT))
+_DROP_OUTPUTS = Bulk(
+    delete(schema.outputs).where(
+        _O.item_id == bindparam("of_item"), _O.attempt == bindparam("of_number")
+    )
+)
+_ADD_OUTPUTS = adding(schema.outputs)
+_ADD_EVENTS = adding(schema.events, "id")
+
+#: What a database says about one row's data, as opposed to its own health.
+_REFUSED = (
+    *(DataError, IntegrityError, InterfaceError, ProgrammingError),
+    *(ValueError, TypeError, OverflowError),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A change, when it was made (UNIX seconds) and in which run."""
+
+    change: Change
+    at: float
+    run: int
+
+    @property
+    def begins(self) -> bool:
+        """Whether this step begins the attempt that its snapshot names."""
+        return self.change.was is State.PENDING and self.change.item.state in _BEGUN
+
+    @property
+    def may_begin(self) -> bool:
+        """Whether this step may have an attempt that is not on record yet."""
+        return self.change.was is State.PENDING and self.change.item.attempt is not None
+
+
+def check(change: Change) -> None:
+    """Raise ``ValueError`` for a snapshot whose parts contradict each other."""
+    item, attempt = change.item, change.item.attempt
+    if attempt is None and (change.outputs is not None or item.state in _BEGUN):
+        raise ValueError(f"{item.key}: a step to {item.state} needs an attempt")
+    if attempt is not None and attempt.number != item.attempts:
+        raise ValueError(
+            f"{item.key}: attempt {attempt.number} is not the last of {item.attempts} attempts"
+        )
+
+
+def write(connection: Connection, steps: Sequence[Step]) -> None:
+    """Write all steps, in their order. Raises ``Superseded`` if one is fenced off.
+
+    Part of the steps is written by then: the caller rolls back.
+    """
+    moved = _MOVE_ITEM.run(connection, [_item_values(step) for step in steps])
+    if moved != len(steps):
+        raise Superseded(_superseded(steps[0].change))
+    _write_attempts(connection, steps)
+    _ADD_EVENTS.run(connection, [_event_values(step) for step in steps])
+    _write_outputs(connection, steps)
+
+
+def write_each(connection: Connection, steps: Sequence[Step]) -> list[OrchestratorError | None]:
+    """Write what can be written, and say for each other step why it can't."""
+    return [_write_one(connection, step) for step in steps]
+
+
+def refused_data(error: Exception) -> bool:
+    """Whether ``error`` is about what was to be written, not about the database."""
+    cause = error.orig if isinstance(error, StatementError) else error
+    return isinstance(error, _REFUSED) or isinstance(cause, _REFUSED)
+
+
+def _write_one(connection: Connection, step: Step) -> OrchestratorError | None:
+    try:
+        with connection.begin_nested():
+            write(connection, [step])
+    except Superseded as error:
+        return error
+    except (StatementError, *_REFUSED) as error:
+        if refused_data(error):
+            return LedgerProblem(f"{step.change.item.key}: can't be put on record: {error}")
+        raise
+    return None
+
+
+def _write_attempts(connection: Connection, steps: Sequence[Step]) -> None:
+    added, noted, unsure = [], [], []
+    for step in steps:
+        item = step.change.item
+        if item.attempt is None:
+            continue
+        values = codec.attempt_values(item.id, item.attempt)
+        if not step.may_begin:
+            noted.append(values)
+            continue
+        added.append(values)
+        if not step.begins:
+            unsure.append(values)
+    _DROP_ATTEMPT.run(connection, unsure)
+    _ADD_ATTEMPT.run(connection, added)
+    _NOTE_ATTEMPT.run(connection, noted)
+
+
+def _write_outputs(connection: Connection, steps: Sequence[Step]) -> None:
+    """Replace outputs; of several steps of one attempt the last one counts."""
+    latest = {}
+    for step in steps:
+        item, outputs = step.change.item, step.change.outputs
+        if outputs is not None and item.attempt is not None:
+            latest[item.id, item.attempt.number] = outputs
+    owners = [{"of_item": item, "of_number": number} for item, number in latest]
+    _DROP_OUTPUTS.run(connection, owners)
+    rows = [
+        codec.output_values(item, number, position, output)
+        for (item, number), outputs in latest.items()
+        for position, output in enumerate(outputs)
+    ]
+    _ADD_OUTPUTS.run(connection, rows)
+
+
+def _item_values(step: Step) -> dict[str, Any]:
+    item = step.change.item
+    number = item.attempt.number if item.attempt and item.state is not State.PENDING else None
+    return {
+        "of_item": item.id,
+        "was": step.change.was.value,
+        "at_least": item.attempts - (step.begins or step.may_begin),
+        "at_most": item.attempts - step.begins,
+        "state": item.state.value,
+        "attempts": item.attempts,
+        "attempt": number,
+        "fingerprint": item.fingerprint,
+        "digest": item.digest,
+        "size": item.size,
+        "due_at": item.due_at,
+        "error_class": item.error_class,
+        "error": codec.plain(item.error),
+        "updated_at": step.at,
+    }
+
+
+def _event_values(step: Step) -> dict[str, Any]:
+    item = step.change.item
+    return {
+        "item_id": item.id,
+        "attempt": item.attempt.number if item.attempt else None,
+        "run_id": step.run,
+        "at": step.at,
+        "was": step.change.was.value,
+        "now": item.state.value,
+        "note": codec.plain(step.change.note),
+    }
+
+
+def _superseded(change: Change) -> str:
+    item = change.item
+    return (
+        f"{item.key}: has moved on without this process: the step from {change.was} to "
+        f"{item.state} of attempt {item.attempts} was not recorded"
+    )
