@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from orchestrator.model.items import Item
 from orchestrator.model.ports import Phase
 from orchestrator.model.states import State
-from orchestrator.report.progress import RunObserver
+from orchestrator.report.observers import RunObserver
 
 
 class Counting:

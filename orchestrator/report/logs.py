@@ -81,6 +81,21 @@ def configure_logging(
     )
 
 
+def current_file() -> Path | None:
+    """The file that log lines go to now; None where there is none."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _Quiet) and handler.stream is not sys.stderr:
+            return Path(handler.stream.name)
+    return None
+
+
+def hide_secrets(text: str) -> str:
+    """``text`` without what looks like a secret."""
+    for pattern, instead in _SECRET_PARTS:
+        text = pattern.sub(instead, text)
+    return text
+
+
 def _shared() -> list[Processor]:
     """What every line goes through, ours and other libraries'."""
     return [
@@ -143,13 +158,11 @@ def _clean_mapping(values: MutableMapping[str, Any]) -> MutableMapping[str, Any]
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        for pattern, instead in _SECRET_PARTS:
-            value = pattern.sub(instead, value)
-        return value
+        return hide_secrets(value)
     if isinstance(value, dict):
         return _clean_mapping(dict(value))
     if isinstance(value, list | tuple):
         return [_clean(each) for each in value]
     if isinstance(value, BaseException):
-        return _clean(f"{type(value).__name__}: {value}")
+        return hide_secrets(f"{type(value).__name__}: {value}")
     return value

@@ -12,14 +12,14 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from orchestrator.model.items import Item
-from orchestrator.model.ports import Clock, Observer, Phase
+from orchestrator.model.ports import Clock, Phase
 from orchestrator.model.states import State
 from orchestrator.report.screen import line, picture
 from orchestrator.report.tally import Tally
@@ -31,42 +31,6 @@ SECONDS_PER_LINE = 30.0
 _NOTES = 200
 #: How long the end of a run waits for a terminal that takes nothing more.
 _PATIENCE = 2.0
-
-
-class RunObserver(Observer, Protocol):
-    """An observer that is also told what a run begins with."""
-
-    def began(self, counts: Mapping[State, int]) -> None:
-        """The run starts with this many items in each state, completed ones included."""
-
-
-class QuietObserver:
-    """Shows nothing, for ``--json`` in a script and for tests."""
-
-    def began(self, counts: Mapping[State, int]) -> None:
-        """See ``RunObserver``."""
-
-    def moved(self, item: Item, was: State) -> None:
-        """See ``Observer``."""
-
-    def sent(self, item: Item, done: int, total: int) -> None:
-        """See ``Observer``."""
-
-    def percent(self, item: Item, phase: Phase, percent: float) -> None:
-        """See ``Observer``."""
-
-    def got(self, item: Item, done: int, total: int | None) -> None:
-        """See ``Observer``."""
-
-    def note(self, message: str) -> None:
-        """See ``Observer``."""
-
-    def __enter__(self) -> Self:
-        """It needs no opening."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nor any closing."""
 
 
 class _Progress(ABC):

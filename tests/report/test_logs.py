@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from orchestrator.model.errors import BadInput
-from orchestrator.report.logs import configure_logging
+from orchestrator.report.logs import configure_logging, current_file
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +125,13 @@ def test_configuring_again_moves_to_the_new_file(tmp_path):
     configure_logging(tmp_path / "other.log")
     structlog.get_logger("a").info("now here")
     assert first.read_text() == ""
+    assert current_file() == tmp_path / "other.log"
     assert "now here" in (tmp_path / "other.log").read_text()
+
+
+def test_no_file_is_the_current_one_where_none_was_asked_for():
+    configure_logging(None, verbose=True)
+    assert current_file() is None
 
 
 def test_a_full_disk_ends_no_run(tmp_path, capsys):

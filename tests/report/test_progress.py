@@ -10,7 +10,8 @@ from rich.console import Console
 
 from orchestrator.model.ports import Phase
 from orchestrator.model.states import State
-from orchestrator.report.progress import LiveProgress, PlainProgress, QuietObserver, progress
+from orchestrator.report import QuietObserver
+from orchestrator.report.progress import LiveProgress, PlainProgress, progress
 from orchestrator.report.screen import picture
 from orchestrator.report.tally import Tally
 
