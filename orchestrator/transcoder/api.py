@@ -6,7 +6,6 @@ body, where the official SDK looks for it.
 
 import hashlib
 import hmac
-import json
 import re
 import sqlite3
 import time
@@ -14,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import structlog
 from aiohttp import web
 
@@ -176,7 +176,7 @@ def _answering(
         except Exception:  # noqa: BLE001 - the client still gets an answer
             _log.exception("method_failed", method=request.path)
             answer = ApiError(Code.SERVER_INTERNAL, "internal error; it is in the log").answer()
-        return web.json_response(answer)
+        return web.Response(body=orjson.dumps(answer), content_type="application/json")
 
     return handle
 
@@ -221,10 +221,9 @@ def _tokens(form: _Form) -> list[str]:
 def _unwrapped(text: str) -> Mapping[str, Any]:
     """The inner query object of ``{"query": {...}}``."""
     try:
-        outer = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        where = f": {error}" if isinstance(error, json.JSONDecodeError) else ""
-        raise ApiError(Code.BAD_QUERY, f"query is not JSON{where}", field="query") from error
+        outer = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise ApiError(Code.BAD_QUERY, f"query is not JSON: {error}", field="query") from error
     if not isinstance(outer, dict) or "query" not in outer:
         raise ApiError(
             Code.QUERY_NOT_WRAPPED,
@@ -253,8 +252,8 @@ def _parsed(document: Mapping[str, Any]) -> EncodeQuery:
 
 
 def _digest(document: Mapping[str, Any], payload: str | None) -> str:
-    canonical = json.dumps([document, payload], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    canonical = orjson.dumps([document, payload], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(canonical).hexdigest()
 
 
 def _signature(key: str, expires: int) -> str:

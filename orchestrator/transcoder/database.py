@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS tasks (
     error     TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS tasks_waiting ON tasks (state, priority, place);
+CREATE INDEX IF NOT EXISTS tasks_ended ON tasks (ended);
 CREATE UNIQUE INDEX IF NOT EXISTS tasks_key ON tasks (key);
 CREATE TABLE IF NOT EXISTS starts (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,

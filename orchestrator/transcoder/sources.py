@@ -120,6 +120,10 @@ class Sources:
             raise MediaError("the source can't be downloaded: the service's disk is full")
 
 
+class _PrivateAddress(OSError):
+    """Raised when a name leads to no public address."""
+
+
 class _Guarded(AbstractResolver):
     """A resolver that leaves out every address that is not public."""
 
@@ -132,7 +136,7 @@ class _Guarded(AbstractResolver):
         found = await self._resolver.resolve(host, port, family)
         public = [each for each in found if is_public(each["host"])]
         if not public:
-            raise OSError(None, _PRIVATE)
+            raise _PrivateAddress(None, _PRIVATE)
         return public
 
     async def close(self) -> None:
@@ -173,9 +177,11 @@ def _refused(field: str, message: str) -> ApiError:
 def _reason(error: Exception) -> str:
     """Why, in words that hold nothing of the URL (it may carry a signature)."""
     if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or "the server can't be reached"
+        if isinstance(error.os_error, _PrivateAddress):
+            return _PRIVATE
+        return f"no connection to its server ({error.os_error.strerror or 'unknown reason'})"
     if isinstance(error, TimeoutError):
-        return "the server did not answer in time"
+        return "its server timed out"
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the connection broke before the end"
     return "the address is not one that can be fetched"

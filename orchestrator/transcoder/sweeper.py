@@ -16,8 +16,8 @@ _log = structlog.get_logger(__name__)
 #: Seconds between sweeps.
 _EVERY = 300.0
 
-#: Tasks that ended are forgotten after 30 days; the log of starts is kept.
-_FORGET = 30 * 24 * 3600.0
+#: Tasks are forgotten a week after their end; the log of starts is kept.
+_FORGET = 7 * 24 * 3600.0
 
 
 class Sweeper:

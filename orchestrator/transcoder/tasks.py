@@ -1,6 +1,5 @@
 """The tasks that the service has, durable: what was asked, how far it is, what came of it."""
 
-import json
 import secrets
 import sqlite3
 import time
@@ -8,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+import orjson
 
 from orchestrator.transcoder.database import Database
 
@@ -139,7 +140,7 @@ class TaskStore:
     ) -> None:
         """Finish a task, with an ``error`` if it failed. Its query is forgotten."""
         state = TaskState.COMPLETED if error is None else TaskState.ERROR
-        row = (state, time.time(), json.dumps(outputs), json.dumps(facts), error, token)
+        row = (state, time.time(), _text(outputs), _text(facts), error, token)
         await self._database.run(
             lambda db: db.execute(
                 "UPDATE tasks SET state = ?, ended = ?, outputs = ?, facts = ?, error = ?,"
@@ -184,7 +185,7 @@ def _listed(states: Sequence[TaskState]) -> str:
 
 _RUNNING = _listed(RUNNING)
 _RELEASE = f"UPDATE tasks SET state = ?, crashes = 0 WHERE token = ? AND state IN {_RUNNING}"  # noqa: S608
-_LIVE_KEYS = f"SELECT key FROM tasks WHERE state = ? AND ended > ? OR state IN {_RUNNING}"  # noqa: S608
+_LIVE_KEYS = f"SELECT key FROM tasks WHERE +state = ? AND ended > ? OR state IN {_RUNNING}"  # noqa: S608
 
 
 def _find(db: sqlite3.Connection, tokens: Sequence[str]) -> list[Task]:
@@ -221,10 +222,10 @@ def _start(db: sqlite3.Connection, token: str, start: Start) -> bool:
         (
             TaskState.QUEUED,
             place,
-            json.dumps(start.query),
+            _text(start.query),
             start.digest,
             start.payload,
-            json.dumps(start.outputs),
+            _text(start.outputs),
             token,
         ),
     )
@@ -272,6 +273,10 @@ def _recover(db: sqlite3.Connection) -> tuple[int, list[str]]:
     return waiting, [row["token"] for row in given_up]
 
 
+def _text(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
 def _task(row: sqlite3.Row) -> Task:
     return Task(
         token=row["token"],
@@ -280,9 +285,9 @@ def _task(row: sqlite3.Row) -> Task:
         created=row["created"],
         ended=row["ended"],
         crashes=row["crashes"],
-        query=None if row["query"] is None else json.loads(row["query"]),
+        query=None if row["query"] is None else orjson.loads(row["query"]),
         payload=row["payload"],
-        outputs=json.loads(row["outputs"]),
-        facts=json.loads(row["facts"]),
+        outputs=orjson.loads(row["outputs"]),
+        facts=orjson.loads(row["facts"]),
         error=row["error"],
     )

@@ -134,13 +134,15 @@ async def test_a_stalled_connection_is_given_up(http, upload, monkeypatch):
 
 
 async def test_a_full_disk_breaks_nothing(http, upload, settings, monkeypatch):
+    """Even if it has room again a moment later: no gap may come of that."""
     real = os.write
-    room = 1_200_000
+    room, full = 1_200_000, False
 
     def write(fd, data):
-        nonlocal room
-        if len(data) > 1000:  # not the event loop's own
+        nonlocal room, full
+        if len(data) > 1000 and not full:  # not the event loop's own
             if not room:
+                full = True
                 raise OSError(errno.ENOSPC, "No space left on device")
             data = data[:room]
             room -= len(data)
@@ -162,8 +164,8 @@ async def test_no_room_for_a_whole_upload_is_said_at_once(http, client):
 
 def test_a_crash_half_way_through_a_proven_body_leaves_what_was_proven(tmp_path):
     path = tmp_path / "upload"
-    Appender(path, 0).finish([b"proven"], None)
-    Appender(path, 6, Checksum("sha1", b"\0" * 20)).write([b" and not"])  # dies here
+    Appender(path, 0, None).finish([b"proven"])
+    Appender(path, 6, None, Checksum("sha1", b"\0" * 20)).write([b" and not"])  # dies here
     assert path.read_bytes() == b"proven and not"
     assert mend(path) == 6
     assert path.read_bytes() == b"proven"
@@ -182,7 +184,25 @@ def test_a_wrong_checksum_leaves_no_trace(tmp_path):
     path = tmp_path / "upload"
     path.write_bytes(b"proven")
     with pytest.raises(TusError) as refused:
-        Appender(path, 6, Checksum("md5", b"\0" * 16)).finish([b"bad"], 9)
+        Appender(path, 6, 9, Checksum("md5", b"\0" * 16)).finish([b"bad"])
     assert refused.value.status == 460
     assert path.read_bytes() == b"proven"
     assert list(tmp_path.iterdir()) == [path]
+
+
+async def test_complete_means_on_the_disk(http, upload, monkeypatch):
+    """HEAD waits for the fsync of the last bytes, which another request sent."""
+    synced = asyncio.Event()
+    loop, real, order = asyncio.get_running_loop(), os.fsync, []
+
+    def fsync(fd):
+        loop.call_soon_threadsafe(synced.set)
+        real(fd)
+        order.append("fsync")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    sending = asyncio.create_task(patch(http, upload, DATA, 0))
+    await synced.wait()
+    assert await offset_of(http, upload) == LENGTH
+    assert "fsync" in order
+    assert await sending == 204

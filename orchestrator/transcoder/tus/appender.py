@@ -12,19 +12,30 @@ from orchestrator.transcoder.tus.wire import CHECKSUM_MISMATCH, Checksum, TusErr
 class Appender:
     """Writes one request's body after ``offset``. All methods block: use a thread.
 
+    ``length`` is the whole upload's, None while it is not known: once that much
+    is there, the last method returns only when all of it is on the disk.
     A body with a checksum counts only as a whole. While it is written, a file
     beside the upload holds the offset to fall back to, so that a crash half-way
     leaves nothing unproven behind (``mend``).
     """
 
-    def __init__(self, path: Path, offset: int, checksum: Checksum | None = None) -> None:
-        self._path, self._base, self._checksum = path, offset, checksum
+    def __init__(
+        self, path: Path, offset: int, length: int | None, checksum: Checksum | None = None
+    ) -> None:
+        self._path, self._base, self._length, self._checksum = path, offset, length, checksum
         self._hash: Any = checksum.hasher() if checksum else None
         self._fd: int | None = None
+        self._failed = False
         self.offset = offset
 
     def write(self, chunks: Sequence[bytes]) -> None:
-        """Append. Raises ``OSError``; what was written before it stays."""
+        """Append. Raises ``OSError``; what was written before it stays.
+
+        After a failure nothing more is written: it would stand in the wrong place.
+        """
+        if self._failed:
+            return
+        self._failed = True
         data = memoryview(b"".join(chunks))
         if self._hash is not None:
             self._hash.update(data)
@@ -33,34 +44,37 @@ class Appender:
             written = os.write(fd, data)
             self.offset += written
             data = data[written:]
+        self._failed = False
 
-    def finish(self, chunks: Sequence[bytes], length: int | None) -> int:
+    def finish(self, chunks: Sequence[bytes]) -> int:
         """Append the rest and prove the checksum; the answer is the new offset.
 
-        When that is the whole ``length``, it returns once all is on the disk.
         Raises ``TusError`` 460, with nothing of the body kept.
         """
         try:
             self.write(chunks)
             if self._checksum is not None:
                 self._prove(self._checksum)
-            if self.offset == length:
-                os.fsync(self._open())
-                sync_folder(self._path.parent)
+            self._sync_if_whole()
         finally:
             self._close()
         return self.offset
 
-    def break_off(self, chunks: Sequence[bytes]) -> int:
+    def break_off(self, chunks: Sequence[bytes]) -> None:
         """The body ended early: keep what came, unless a checksum was to prove it."""
         try:
             if self._checksum is None:
                 self.write(chunks)
             else:
                 self._fall_back()
+            self._sync_if_whole()
         finally:
             self._close()
-        return self.offset
+
+    def _sync_if_whole(self) -> None:
+        if self.offset == self._length:
+            os.fsync(self._open())
+            sync_folder(self._path.parent)
 
     def _prove(self, checksum: Checksum) -> None:
         if self._hash.digest() != checksum.digest:

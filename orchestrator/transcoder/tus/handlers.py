@@ -1,6 +1,7 @@
 """The verbs of tus 1.0.0 over HTTP. ``wire`` knows the headers, ``uploads`` the bytes."""
 
 import errno
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -62,8 +63,10 @@ class TusServer:
         except OSError as error:
             if error.errno not in _FULL:
                 raise
-            _log.warning("upload_refused", reason="disk full", task=request.match_info.get("task"))
-            response = web.Response(status=507, text=f"{_NO_ROOM}\n")
+            response = _no_room(request)
+        except sqlite3.OperationalError:
+            _log.exception("store_failed", method=request.method)
+            response = _no_room(request)
         response.headers.update(wire.CORS)
         response.headers.setdefault("Tus-Resumable", wire.VERSION)
         return response
@@ -131,6 +134,9 @@ class TusServer:
     async def _head(self, request: web.Request) -> web.Response:
         upload = await self._find(request)
         turn = self._turns.holder(upload.id)
+        if turn is not None and turn.position == upload.length:
+            await turn.over.wait()  # complete is what is on the disk
+            turn = self._turns.holder(upload.id)
         offset = turn.position if turn is not None else self._uploads.offset(upload)
         headers = {"Cache-Control": "no-store", **self._progress(upload, offset)}
         if upload.length is None:
@@ -185,9 +191,8 @@ class TusServer:
             if checksum is None:
                 turn.position += size
 
-        appender = Appender(self._uploads.path(upload), turn.position, checksum)
-        body = request.content
-        offset = await receive(body, appender, self._disk, room, upload.length, received)
+        appender = Appender(self._uploads.path(upload), turn.position, upload.length, checksum)
+        offset = await receive(request.content, appender, self._disk, room, received)
         if offset == upload.length:
             _log.info("upload_complete", task=upload.task, upload=upload.id, bytes=offset)
         return offset
@@ -230,6 +235,11 @@ class TusServer:
     def _progress(self, upload: Upload, offset: int) -> dict[str, str]:
         expires = wire.http_date(self._uploads.expires(upload))
         return {"Upload-Offset": str(offset), "Upload-Expires": expires}
+
+
+def _no_room(request: web.Request) -> web.Response:
+    _log.warning("upload_refused", reason="disk full", task=request.match_info.get("task"))
+    return web.Response(status=507, text=f"{_NO_ROOM}\n")
 
 
 def _least(*limits: int | None) -> int | None:

@@ -11,7 +11,7 @@ from orchestrator.transcoder.tus.appender import Appender
 from orchestrator.transcoder.tus.wire import TusError
 
 #: Bytes gathered before a write. At most twice this is held per connection.
-BLOCK = 1024 * 1024
+BLOCK = 512 * 1024
 
 #: Seconds without a byte after which a connection is taken for dead.
 IDLE = 120.0
@@ -41,8 +41,8 @@ class _Body:
     async def settle(self) -> None:
         """Wait for the write that is under way."""
         if self._writing is not None:
-            writing, self._writing = self._writing, None
-            await asyncio.shield(writing)
+            await asyncio.shield(self._writing)
+            self._writing = None
 
 
 async def receive(
@@ -50,7 +50,6 @@ async def receive(
     appender: Appender,
     disk: Disk,
     room: int | None,
-    length: int | None,
     received: Callable[[int], None],
 ) -> int:
     """Append a body of at most ``room`` bytes; the answer is the new offset.
@@ -68,7 +67,7 @@ async def receive(
     except BaseException:
         await asyncio.shield(_break_off(body, appender, disk))
         raise
-    return await disk.run(appender.finish, body.chunks, length)
+    return await disk.run(appender.finish, body.chunks)
 
 
 async def _read(

@@ -1,6 +1,6 @@
 """The uploads that the service holds: a row each, and a file whose length is the offset."""
 
-import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -131,15 +131,12 @@ class Uploads:
                 "SELECT u.*, t.state FROM uploads u LEFT JOIN tasks t ON t.token = u.task"
             ).fetchall()
         )
-        now = time.time()
-        old = [
-            row["id"]
-            for row in rows
-            if row["state"] in _OVER
-            or (row["state"] == TaskState.CREATED and self.expires(_upload(row)) < now)
-        ]
+        old = await self._disk.run(self._expired, rows)
+        await self._database.run(
+            lambda db: db.executemany("DELETE FROM uploads WHERE id = ?", [(id_,) for id_ in old])
+        )
         for upload_id in old:
-            await self._drop(upload_id)
+            await self._disk.run(_unlink, self.folder / upload_id)
         return len(old)
 
     async def remove_strays(self) -> None:
@@ -155,11 +152,14 @@ class Uploads:
             raise TusError(400, "a part is not complete yet; finish it before the final upload")
         return upload
 
-    async def _drop(self, upload_id: str) -> None:
-        await self._database.run(
-            lambda db: db.execute("DELETE FROM uploads WHERE id = ?", (upload_id,))
-        )
-        await self._disk.run(_unlink, self.folder / upload_id)
+    def _expired(self, rows: Sequence[sqlite3.Row]) -> list[str]:
+        now = time.time()
+        return [
+            row["id"]
+            for row in rows
+            if row["state"] in _OVER
+            or (row["state"] == TaskState.CREATED and self.expires(_upload(row)) < now)
+        ]
 
     def _is_whole(self, upload: Upload) -> bool:
         path = self.path(upload)
@@ -216,8 +216,7 @@ def _join(sources: Sequence[Path], target: Path) -> None:
     with target.open("wb") as joined:
         for source in sources:
             with source.open("rb") as part:
-                while os.copy_file_range(part.fileno(), joined.fileno(), _COPY):
-                    pass
+                shutil.copyfileobj(part, joined, _COPY)
     sync_file(target)
     sync_folder(target.parent)
 
