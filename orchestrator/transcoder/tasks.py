@@ -185,6 +185,7 @@ def _listed(states: Sequence[TaskState]) -> str:
 
 _RUNNING = _listed(RUNNING)
 _RELEASE = f"UPDATE tasks SET state = ?, crashes = 0 WHERE token = ? AND state IN {_RUNNING}"  # noqa: S608
+# The plus keeps SQLite off the index by state, under which most tasks are completed.
 _LIVE_KEYS = f"SELECT key FROM tasks WHERE +state = ? AND ended > ? OR state IN {_RUNNING}"  # noqa: S608
 
 
