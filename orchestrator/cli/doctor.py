@@ -59,7 +59,9 @@ def _found(job: str | None, service: str | None, config: Path | None) -> list["F
     from orchestrator.model.errors import BadInput
     from orchestrator.query import load_job
     from orchestrator.report.findings import Finding
+    from orchestrator.report.logs import configure_logging
 
+    configure_logging(None)
     try:
         settings = load_config(config)
     except BadInput as error:

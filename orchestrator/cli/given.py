@@ -8,6 +8,7 @@ from orchestrator.config import Config, load_config
 from orchestrator.model.errors import BadInput
 from orchestrator.query import Job, load_job
 from orchestrator.query.problems import nearest
+from orchestrator.report.logs import configure_logging
 
 _JOBS = "jobs"
 
@@ -22,7 +23,8 @@ class Given:
 
 
 def given(job: str, config: Path | None) -> Given:
-    """Load both. Raises ``BadInput``."""
+    """Load both, and keep log lines off the terminal. Raises ``BadInput``."""
+    configure_logging(None)
     settings = load_config(config)
     return Given(settings, load_job(find_job(job, settings)), shlex.quote(job))
 

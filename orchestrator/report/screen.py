@@ -18,6 +18,7 @@ from orchestrator.report.words import UNKNOWN, count, counted, duration, name, p
 SHOWN = 6
 
 _VERBS = {State.UPLOADING: "upload", State.ENCODING: "encode", State.COLLECTING: "collect"}
+_AT_WORK = (Phase.RUNNING, Phase.SAVING)
 _COLOURS = {"upload": "blue", "encode": "magenta", "collect": "cyan"}
 
 
@@ -99,12 +100,11 @@ def _upload_words(tally: Tally, now: float) -> str:
 
 
 def _encode_words(tally: Tally, flights: Sequence[Flight]) -> str:
-    working = [f.percent for f in flights if f.state is State.ENCODING]
-    mean = f"{sum(working) / len(working):.0f}% on average" if working else ""
-    phases = tally.phases
-    words = [f"{count(phases[Phase.RUNNING] + phases[Phase.SAVING])} running"]
-    words.append(f"{count(phases[Phase.QUEUED])} queued")
-    return " · ".join(words + ([mean] if mean else []))
+    working = [flight.percent for flight in flights if flight.phase in _AT_WORK]
+    words = f"{count(len(working))} running"
+    if working:
+        words += f", {sum(working) / len(working):.0f}% on average"
+    return f"{words} · {count(tally.phases[Phase.QUEUED])} queued"
 
 
 def _collect_words(tally: Tally, now: float) -> str:
@@ -119,7 +119,7 @@ def _items_words(tally: Tally) -> Text:
     text.append(" · ", "dim").append(f"{count(failed)} failed", "bold red" if failed else "dim")
     if cancelled := counts[State.CANCELLED]:
         text.append(f" · {count(cancelled)} cancelled", "dim")
-    return text.append(f" · {count(max(0, counts[State.PENDING]))} to do", "dim")
+    return text.append(f" · {count(max(0, counts[State.PENDING]))} pending", "dim")
 
 
 def _few(flights: Sequence[Flight], width: int) -> Iterator[Text]:
@@ -133,8 +133,11 @@ def _few(flights: Sequence[Flight], width: int) -> Iterator[Text]:
 
 
 def _chosen(flights: Sequence[Flight]) -> Iterator[Flight]:
-    """The oldest of each stage, in the order of the stages."""
-    by_stage = [[f for f in flights if f.state is state] for state in _VERBS]
+    """Some of each stage, in the order of the stages: those at work first, then the oldest."""
+    by_stage = [
+        sorted((f for f in flights if f.state is state), key=lambda f: f.phase is Phase.QUEUED)
+        for state in _VERBS
+    ]
     room = [0, 0, 0]
     for _ in range(SHOWN):
         open_ = [n for n in range(3) if room[n] < len(by_stage[n])]

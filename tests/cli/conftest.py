@@ -54,6 +54,7 @@ class Wired:
 
     def _note(self, *call: Any) -> None:
         self.calls.append(call)
+        structlog.get_logger("orchestrator.wiring").info("a line for the log")
         if self.error is not None:
             raise self.error
 

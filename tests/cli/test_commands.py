@@ -14,6 +14,7 @@ from orchestrator.model.items import Problem
 from orchestrator.model.outcome import Failure
 from orchestrator.model.states import State
 from orchestrator.report.findings import Finding
+from orchestrator.report.logs import configure_logging
 from tests.cli.conftest import Options
 
 
@@ -39,6 +40,7 @@ def test_a_dry_run_into_a_pipe_shows_everything(wired, typed):
 def test_a_dry_run_on_a_terminal_shows_a_screenful(wired, monkeypatch, capsys):
     from orchestrator.cli import plan
 
+    configure_logging(None)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setenv("LINES", "24")
@@ -142,6 +144,28 @@ def test_doctor_finds_a_bad_config_and_a_bad_job(wired, typed, here):
     result = typed("doctor")
     assert result.exit_code == 1
     assert "✗  Settings" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["run", "night"],
+        ["run", "night", "--dry-run"],
+        ["validate", "night"],
+        ["status", "night"],
+        ["export", "night", "--to", "out.csv"],
+        ["doctor"],
+        ["doctor", "night"],
+        ["samples", "clips"],
+        ["serve"],
+    ],
+)
+def test_log_lines_keep_off_the_terminal(wired, typed, args):
+    wired.reader = reader()
+    result = typed(*args)
+    assert result.exit_code == 0
+    assert wired.calls
+    assert "a line for the log" not in result.output
 
 
 def test_samples(wired, typed, here):

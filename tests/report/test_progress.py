@@ -60,10 +60,21 @@ def test_the_picture_says_how_things_stand(item):
     shown = "\n".join(lines(busy(item), 100))
     assert "20 of 200" in shown
     assert "18 completed · 2 failed" in shown
-    assert "30 running · 0 queued" in shown
+    assert "30 running, 38% on average · 0 queued" in shown
     assert "86.0 MB sent" in shown
     assert re.search(r"upload +…\S+/20\.mov +20%  of 100 MB", shown)
     assert "and 28 more items under way" in shown
+
+
+def test_what_is_at_work_is_shown_before_what_waits(item):
+    tally = Tally()
+    for n in range(9):
+        tally.moved(item(n, State.ENCODING), State.STARTING, 0)
+        tally.percent(item(n, State.ENCODING), Phase.QUEUED if n < 8 else Phase.RUNNING, 40, 1)
+    shown = lines(tally, 80)
+    assert "1 running, 40% on average · 8 queued" in shown[2]
+    assert "/media/8.mov" in shown[6]
+    assert "/media/0.mov" in shown[7]
 
 
 def test_nothing_is_made_up_before_anything_is_known():
