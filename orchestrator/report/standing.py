@@ -11,6 +11,7 @@ from rich.text import Text
 
 from orchestrator.model.outcome import Failure
 from orchestrator.model.states import State
+from orchestrator.report.summary import TITLES
 from orchestrator.report.words import count, counted, duration, name, printable
 
 #: Items under way, and failures of one class, that are shown one by one.
@@ -99,7 +100,8 @@ def _title(standing: Standing, now: float) -> Text:
         words = f"run {run.number} at {run.service}: {how} {began}, {_ago(run.began, now)}"
     else:
         took = duration(max(0.0, run.ended - run.began))
-        words = f"run {run.number} at {run.service}: {run.outcome}; began {began}, took {took}"
+        ended = TITLES.get(run.outcome or "", run.outcome)
+        words = f"run {run.number} at {run.service}: {ended}; began {began}, took {took}"
     return text.append(f"  {printable(words)}", "not bold")
 
 

@@ -16,12 +16,13 @@ from orchestrator.report.words import count, counted, duration, name, printable,
 FIRST = 10
 
 _STYLES = {State.COMPLETED: "green", State.FAILED: "bold red", State.CANCELLED: "yellow"}
-_TITLES = {
-    Ending.FINISHED: "finished",
-    Ending.DRAINED: "stopped as asked",
-    Ending.ACCOUNT: "stopped: the service refused the account",
-    Ending.BROKEN: "could not go on",
-    Ending.REFUSED: "nothing was begun",
+#: How a run ended, in words, by the value that the ledger has of it.
+TITLES = {
+    Ending.FINISHED.value: "finished",
+    Ending.DRAINED.value: "stopped as asked",
+    Ending.ACCOUNT.value: "stopped: the service refused the account",
+    Ending.BROKEN.value: "could not go on",
+    Ending.REFUSED.value: "nothing was begun",
 }
 
 
@@ -47,7 +48,7 @@ def _parts(outcome: RunOutcome, typed: str) -> Iterator[ConsoleRenderable]:
 
 
 def _title(outcome: RunOutcome) -> Text:
-    words = _TITLES[outcome.ending]
+    words = TITLES[outcome.ending.value]
     good = outcome.ending is Ending.FINISHED and not outcome.failed
     if outcome.ending is Ending.FINISHED and outcome.failed:
         words += f", {counted(outcome.failed, 'item')} failed"

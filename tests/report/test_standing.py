@@ -56,6 +56,12 @@ def test_numbers():
     assert "took 1 min 05 s" in text
 
 
+def test_how_the_last_run_ended_is_said_in_words():
+    assert "stopped as asked; began" in shown(standing(run=LastRun(1, "l", 1.0, 2.0, "drained")))
+    assert "interrupted; began" in shown(standing(run=LastRun(1, "l", 1.0, 2.0, "interrupted")))
+    assert "has not run yet" in shown(Standing("night", "sqlite:////x/night.db"))
+
+
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_it_fits(width):
     assert all(len(line) <= width for line in shown(standing(), width).splitlines())
