@@ -34,7 +34,7 @@ def summary(outcome: RunOutcome, console: Console, typed: str) -> None:
 
 def _parts(outcome: RunOutcome, typed: str) -> Iterator[ConsoleRenderable]:
     yield _title(outcome)
-    if outcome.message:
+    if outcome.message and outcome.message != TITLES[outcome.ending.value]:
         yield Padding(Text(_tidy(outcome.message)), (0, 2))
     if outcome.problems:
         yield problems(outcome.problems, outcome.problems_total)
