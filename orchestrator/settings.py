@@ -120,7 +120,7 @@ class TranscoderService(_Polled, _Encoding):
         0.5, description="Shortest time between two polls of a task, seconds."
     )
     poll_max: Seconds = Field(
-        10.0, description="Longest time between two polls of a task, seconds."
+        2.0, description="Longest time between two polls of a task, seconds."
     )
 
 
@@ -169,10 +169,12 @@ class LimitsConfig(Section):
 class UploadConfig(Section):
     """How files travel to the service (tus)."""
 
-    chunk: Bytes = Field(8 * 2**20, description="Bytes per request; held in memory per upload.")
+    chunk: Bytes = Field(
+        64 * 2**20, description="Most bytes per request; about 2 MiB per upload are in memory."
+    )
     small: Bytes = Field(2**20, description="Files up to this size go up in a single request.")
     checksum: Literal["auto", "on", "off"] = Field(
-        "auto", description="Checksums on chunks: auto sends them where the server offers it."
+        "auto", description="Checksums of chunks: auto sends them where the way there has none of its own."
     )
     stall: Seconds = Field(60.0, description="Seconds without a byte moving before it reconnects.")
 
@@ -180,7 +182,7 @@ class UploadConfig(Section):
 class RetryConfig(Section):
     """What happens after an error that may pass: backoff with full jitter."""
 
-    attempts: Count = Field(5, description="Tries of one step before its item fails.")
+    attempts: Count = Field(8, description="Tries of one step before its item fails.")
     first: Seconds = Field(1.0, description="Longest pause after the first failure, seconds.")
     cap: Seconds = Field(60.0, description="Longest pause after any failure, seconds.")
 

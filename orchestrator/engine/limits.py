@@ -30,7 +30,7 @@ class Patience:
     time between two looks at one task.
     """
 
-    attempts: int = 5
+    attempts: int = 8
     first: float = 1.0
     cap: float = 60.0
     unreachable_for: float = 3600.0

@@ -1,4 +1,7 @@
-"""The vendor's own SDK, unchanged: it blocks, so it runs in a thread."""
+"""The vendor's own SDK and the tuspy that it was written for, both unchanged.
+
+They block, so they run in a thread.
+"""
 
 import asyncio
 import gc
@@ -9,7 +12,6 @@ import qencode3.metadata
 import qencode3.task
 from qencode3 import tus_uploader
 from qencode3.client import Client as Sdk
-from tusclient.client import TusClient
 
 from orchestrator.transcoder import Transcoder
 from orchestrator.transcoder.toolchain import find_toolchain
@@ -34,21 +36,6 @@ pytestmark = [
 def _collected():
     yield
     gc.collect()
-
-
-@pytest.fixture(autouse=True)
-def _tuspy_of_then(monkeypatch):
-    """The SDK passes ``log_func``, which tuspy took until 0.2.5 and then dropped."""
-    uploader = TusClient.uploader
-
-    def with_log_func(self, *args, log_func=None, **more):
-        return uploader(self, *args, **{"chunk_size": 2_000_000, **_given(more)})
-
-    monkeypatch.setattr(TusClient, "uploader", with_log_func)
-
-
-def _given(arguments):
-    return {name: value for name, value in arguments.items() if value is not None}
 
 
 @pytest.fixture

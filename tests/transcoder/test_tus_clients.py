@@ -4,7 +4,6 @@ import asyncio
 import gc
 import io
 import os
-from contextlib import closing
 
 import aiotus
 import aiotus.core
@@ -12,6 +11,7 @@ import pytest
 from tusclient.client import TusClient
 from tusclient.exceptions import TusUploadFailed
 from tusclient.storage.filestorage import FileStorage
+from tusclient.uploader import Uploader
 
 DATA = os.urandom(5_000_001)
 PIECE = 700_000
@@ -68,17 +68,17 @@ async def test_tuspy_goes_on_after_it_was_stopped(uploads, stored, tmp_path):
         )
 
     def upload():
-        with closing(FileStorage(str(tmp_path / "urls.json"))) as urls:
-            uploader(urls).upload(stop_at=3_000_000)
-            second = uploader(urls)
-            assert second.offset == 3_000_000
-            second.upload()
-            return second.url
+        urls = FileStorage(str(tmp_path / "urls.json"))
+        uploader(urls).upload(stop_at=3_000_000)
+        second = uploader(urls)
+        assert second.offset == 3_000_000
+        second.upload()
+        return second.url
 
     assert stored(await asyncio.to_thread(upload)) == DATA
 
 
-async def test_tuspy_hears_of_a_wrong_checksum(uploads, stored):
+async def test_tuspy_hears_of_a_wrong_checksum(uploads, stored, monkeypatch):
     class Wrong:
         def __init__(self, _data: bytes) -> None:
             pass
@@ -87,8 +87,8 @@ async def test_tuspy_hears_of_a_wrong_checksum(uploads, stored):
             return b"\0" * 20
 
     def upload():
+        monkeypatch.setattr(Uploader, "CHECKSUM_ALGORITHM_PAIR", ("sha1", Wrong))
         uploader = TusClient(uploads).uploader(file_stream=io.BytesIO(b"abc"), upload_checksum=True)
-        uploader._BaseUploader__checksum_algorithm = Wrong
         uploader.upload()
 
     with pytest.raises(TusUploadFailed) as failed:

@@ -1,0 +1,58 @@
+"""What can be said of a job without running it: dry runs, validation, status, export."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+
+from orchestrator.config import Config
+from orchestrator.ledger import Ingested, LedgerReader, Planned, SqlLedger, export, plan
+from orchestrator.manifest import read
+from orchestrator.model.errors import may_pass
+from orchestrator.model.items import Problem
+from orchestrator.query import Job, QencodeRecipe
+from orchestrator.wiring.clock import SystemClock
+from orchestrator.wiring.options import RunOptions
+
+
+def plan_job(config: Config, job: Job, options: RunOptions) -> Iterator[Planned]:
+    """What a run would do with every row, and why. Writes nothing."""
+    job = options.applied(job)
+    rows = read(job.manifest, fingerprint=config.manifest.fingerprint)
+    url = config.ledger_url(job.name)
+    return plan(url, job.name, rows, QencodeRecipe(job), retry=may_pass)
+
+
+def validate_job(
+    config: Config, job: Job, options: RunOptions
+) -> tuple[tuple[Problem, ...], int, int]:
+    """Every problem that would keep a run from starting: the first ones, how many, rows read.
+
+    Takes the manifest into a ledger of its own that is thrown away, so that what
+    only a whole manifest shows (a key twice, one folder for two rows) is found
+    too, in the memory that a run takes.
+    """
+    job = options.applied(job)
+    taken = anyio.run(_taken_in_aside, config, job)
+    return taken.problems, taken.problem_count, taken.total
+
+
+async def _taken_in_aside(config: Config, job: Job) -> Ingested:
+    rows = read(job.manifest, fingerprint=config.manifest.fingerprint)
+    with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
+        url = f"sqlite:///{folder}/validate.db"
+        async with SqlLedger(url, job.name, clock=SystemClock()) as ledger:
+            await ledger.begin_run("", job.manifest, {})
+            recipe = QencodeRecipe(job)
+            return await ledger.ingest(rows, recipe, keep_going=False, retry=may_pass)
+
+
+def open_reader(config: Config, job: Job) -> LedgerReader:
+    """The job's ledger, for reading; also while a run has it."""
+    return LedgerReader(config.ledger_url(job.name), job.name)
+
+
+def export_job(config: Config, job: Job, to: Path) -> int:
+    """Write a row per item to ``to``; how many."""
+    return export(open_reader(config, job), to)

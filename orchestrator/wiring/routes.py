@@ -1,0 +1,104 @@
+"""Builds what stands between the engine and one configured service."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from orchestrator.config import Config
+from orchestrator.model.items import Item, Output
+from orchestrator.model.ports import Collector, Service, Uploader
+from orchestrator.query import Collect
+from orchestrator.services.collect import HttpCollector
+from orchestrator.services.folder_output import is_folder
+from orchestrator.services.http import Http
+from orchestrator.services.qencode import QencodeService
+from orchestrator.services.tus import TusUploader
+from orchestrator.settings import TranscoderService
+from orchestrator.transcoder import Transcoder, TranscoderSettings
+from orchestrator.transcoder.encoder import FfmpegEncoder
+from orchestrator.transcoder.toolchain import find_toolchain
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One service, and how files travel to it and back."""
+
+    service: Service
+    uploader: Uploader
+    collector: Collector
+
+
+@asynccontextmanager
+async def open_route(
+    config: Config, name: str, collect: Collect | None = None
+) -> AsyncIterator[Route]:
+    """The service called ``name`` in the config, ready for use.
+
+    A service of kind ``transcoder`` is started inside this process and spoken to
+    over HTTP like any other. Raises ``BadInput`` where the config names a secret
+    that is not set.
+    """
+    settings = config.service(name)
+    async with AsyncExitStack() as stack:
+        if isinstance(settings, TranscoderService):
+            url, key = await stack.enter_async_context(_inside(settings))
+        else:
+            url, key = settings.url, config.secret(settings.api_key)
+        http = await stack.enter_async_context(
+            Http(timeout=settings.timeout, connect_timeout=settings.connect)
+        )
+        upload = config.upload
+        yield Route(
+            service=QencodeService(name, http, url, key, env=os.environ),
+            uploader=TusUploader(
+                http,
+                url,
+                chunk=upload.chunk,
+                small=upload.small,
+                checksum=upload.checksum,
+                stall=upload.stall,
+            ),
+            collector=HttpCollector(http, url, Placement(collect)),
+        )
+
+
+@asynccontextmanager
+async def _inside(settings: TranscoderService) -> AsyncIterator[tuple[str, str]]:
+    """The transcoder in this process: its URL, and a key that only we know."""
+    key = secrets.token_hex(16)
+    toolchain = find_toolchain(settings.ffmpeg, settings.ffprobe)
+    served = TranscoderSettings(
+        data=settings.data,
+        api_keys=(SecretStr(key),),
+        workers=settings.workers or 0,
+        local_roots=settings.local_roots,
+        min_free_bytes=settings.min_free,
+        keep_hours=settings.keep_hours,
+        allow_private_sources=settings.private_sources,
+    )
+    encoder = FfmpegEncoder(toolchain, nice=settings.nice)
+    async with Transcoder(served, encoder) as transcoder:
+        yield transcoder.url, key
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where an item's outputs are collected to, as its job says."""
+
+    collect: Collect | None
+
+    def __call__(self, item: Item, output: Output) -> Path | None:
+        """The file (or, for an output of many files, the folder); None: not collected."""
+        if self.collect is None:
+            return None
+        folder = Path(self.collect.folder(item.fields))
+        tag = output.user_tag or output.tag
+        if is_folder(output):
+            return folder / tag.replace("/", "_")
+        ext = output.url.rpartition("/")[2].partition("?")[0].rpartition(".")[2]
+        return folder / self.collect.file_name(tag, ext, item.fields)

@@ -1,0 +1,194 @@
+"""One run of a job: manifest, ledger, service, engine, and how it ended."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+
+import structlog
+
+from orchestrator.config import Config
+from orchestrator.engine import Engine, Limits, Parts, Patience
+from orchestrator.ledger import Ingested, LedgerReader, SqlLedger
+from orchestrator.manifest import read
+from orchestrator.model.decisions import Action
+from orchestrator.model.errors import AccountProblem, LedgerProblem, Unreachable, may_pass
+from orchestrator.model.items import Problem, Row
+from orchestrator.model.outcome import Ending, Failure, RunOutcome
+from orchestrator.model.states import SETTLED, State
+from orchestrator.query import Job, QencodeRecipe
+from orchestrator.report import Counting, RunObserver
+from orchestrator.wiring.clock import SystemClock
+from orchestrator.wiring.interrupts import Interrupts
+from orchestrator.wiring.options import RunOptions
+from orchestrator.wiring.sources import LocalSources
+
+log = structlog.get_logger(__name__)
+
+#: Failures that an outcome names; the ledger has them all.
+FAILURES_SHOWN = 20
+
+
+async def run_job(
+    config: Config, job: Job, options: RunOptions, observer: RunObserver
+) -> RunOutcome:
+    """Run a job to its end; run it again and only what is left is done.
+
+    Interrupts drain it. Raises ``BadInput`` for settings that can't be used and
+    ``LedgerProblem`` where the ledger can't be opened; all else is an outcome.
+    """
+    run = _Run(config, options.applied(job), options, observer)
+    async with run.interrupts:
+        return await run.go()
+
+
+class _Run:
+    def __init__(
+        self, config: Config, job: Job, options: RunOptions, observer: RunObserver
+    ) -> None:
+        self._config = config
+        self._job = job
+        self._options = options
+        self._observer = Counting(observer)
+        self._clock = SystemClock()
+        self._service = job.service or config.default_service
+        self._recipe = QencodeRecipe(job)
+        self._engine: Engine | None = None
+        self._began = time.monotonic()
+        self.interrupts = Interrupts(self._drain, observer.note)
+
+    async def go(self) -> RunOutcome:
+        self._config.service(self._service)  # an unknown name is said before anything is done
+        url = self._config.ledger_url(self._job.name)
+        async with SqlLedger(url, self._job.name, clock=self._clock) as ledger:
+            await ledger.begin_run(self._service, self._job.manifest, asdict(self._options))
+            try:
+                taken = await self._take_in(ledger)
+            except _Interrupted:
+                await ledger.end_run(Ending.DRAINED)
+                return self._outcome(Ending.DRAINED, None, {}, "")
+            if not taken.taken:
+                await ledger.end_run(Ending.REFUSED)
+                return self._outcome(Ending.REFUSED, taken, {}, "nothing was begun")
+            self._observer.began(await ledger.counts())
+            ending, message = await self._work(ledger)
+            counts = await self._close(ledger, ending)
+        return self._outcome(ending, taken, counts, message)
+
+    # --- the manifest -------------------------------------------------------------
+
+    async def _take_in(self, ledger: SqlLedger) -> Ingested:
+        return await ledger.ingest(
+            self._rows(), self._recipe, keep_going=self._options.keep_going, retry=may_pass
+        )
+
+    def _rows(self) -> Iterator[Row | Problem]:
+        """The manifest's rows, in the ledger's thread, until an interrupt."""
+        fingerprint = self._config.manifest.fingerprint
+        for row in read(self._job.manifest, fingerprint=fingerprint):
+            if self.interrupts.heard():
+                raise _Interrupted
+            yield row
+
+    # --- the work -----------------------------------------------------------------
+
+    async def _work(self, ledger: SqlLedger) -> tuple[Ending, str]:
+        counts = await ledger.counts()
+        if all(state in SETTLED for state in counts):
+            return Ending.FINISHED, ""  # nothing to do: the service is not even asked
+        if self.interrupts.heard():
+            return Ending.DRAINED, ""
+        try:
+            await self._run_engine(ledger)
+        except AccountProblem as error:
+            return Ending.ACCOUNT, str(error)
+        except (LedgerProblem, Unreachable) as error:
+            return Ending.BROKEN, str(error)
+        return (Ending.DRAINED if self.interrupts.heard() else Ending.FINISHED), ""
+
+    async def _run_engine(self, ledger: SqlLedger) -> None:
+        from orchestrator.wiring.routes import open_route
+
+        async with open_route(self._config, self._service, self._job.collect) as route:
+            parts = Parts(
+                service=route.service,
+                uploader=route.uploader,
+                sources=LocalSources(self._config.manifest.fingerprint),
+                collector=route.collector,
+                recipe=self._recipe,
+                ledger=ledger,
+                observer=self._observer,
+                clock=self._clock,
+            )
+            self._engine = Engine(parts, self._limits(), self._patience(), self._options.limit)
+            if not self.interrupts.heard():
+                await self._engine.run()
+
+    def _drain(self) -> None:
+        if self._engine is not None:
+            self._engine.drain()
+
+    def _limits(self) -> Limits:
+        """The job's own limits over the service's over the config's."""
+        limits, own = self._config.limits, self._job.limits
+        service = self._config.service(self._service)
+        in_flight = service.max_in_flight or limits.in_flight
+        return Limits(
+            uploads=own.uploads or limits.uploads,
+            starts=own.starts or limits.starts,
+            in_flight=min(in_flight, own.in_flight or in_flight),
+            collects=own.collects or limits.collects,
+            upload_ahead=own.upload_ahead or limits.upload_ahead,
+        )
+
+    def _patience(self) -> Patience:
+        retry, service = self._config.retry, self._config.service(self._service)
+        return Patience(
+            attempts=retry.attempts,
+            first=retry.first,
+            cap=retry.cap,
+            poll_min=service.poll_min,
+            poll_max=service.poll_max,
+        )
+
+    # --- the end ------------------------------------------------------------------
+
+    async def _close(self, ledger: SqlLedger, ending: Ending) -> Mapping[State, int]:
+        try:
+            await ledger.end_run(ending)
+            return await ledger.counts()
+        except LedgerProblem as error:
+            log.error("the run's end could not be recorded", error=str(error))
+            return {}
+
+    def _outcome(
+        self, ending: Ending, taken: Ingested | None, counts: Mapping[State, int], message: str
+    ) -> RunOutcome:
+        failures: tuple[Failure, ...] = ()
+        by_class: Mapping[str, int] = {}
+        url = self._config.ledger_url(self._job.name)
+        if counts.get(State.FAILED):
+            reader = LedgerReader(url, self._job.name)
+            failures = tuple(reader.failures(FAILURES_SHOWN))
+            by_class = reader.by_error_class()
+        tally = self._observer
+        return RunOutcome(
+            job=self._job.name,
+            ending=ending,
+            message=message,
+            ledger=url,
+            counts=counts,
+            skipped=taken.counts.get(Action.SKIP, 0) if taken else 0,
+            problems=taken.problems if taken else (),
+            problems_total=taken.problem_count if taken else 0,
+            failures=failures,
+            failures_by_class=by_class,
+            seconds=time.monotonic() - self._began,
+            sent_bytes=tally.sent_bytes,
+            got_bytes=tally.got_bytes,
+            started=tally.started,
+            outputs_folder=self._job.collect.base if self._job.collect else None,
+        )
+
+
+class _Interrupted(Exception):
+    """Raised among the manifest's rows when a person wants the run to stop."""

@@ -1,0 +1,46 @@
+"""``orchestrator serve``, and the demo clips: what the transcoder does on its own."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import anyio
+from pydantic import SecretStr
+
+from orchestrator.config import Config
+from orchestrator.transcoder import Transcoder, TranscoderSettings
+from orchestrator.transcoder.encoder import FfmpegEncoder
+from orchestrator.transcoder.samples import make_samples as samples
+from orchestrator.transcoder.toolchain import find_toolchain
+
+
+async def serve(config: Config, listen: str | None, ready: Callable[[str], None]) -> None:
+    """Run the transcoding service until SIGINT or SIGTERM.
+
+    ``listen`` (host:port) is stronger than the config; ``ready`` gets the URL
+    once the service answers. Raises ``BadInput`` for settings that can't be used.
+    """
+    settings = config.serve
+    toolchain = find_toolchain(settings.ffmpeg, settings.ffprobe)
+    served = TranscoderSettings(
+        data=settings.data,
+        listen=listen or settings.listen,
+        public_url=settings.url or "",
+        api_keys=(SecretStr(config.secret(settings.api_key)),),
+        workers=settings.workers or 0,
+        local_roots=settings.local_roots,
+        min_free_bytes=settings.min_free,
+        keep_hours=settings.keep_hours,
+        max_upload_bytes=settings.max_upload or 0,
+        allow_private_sources=settings.private_sources,
+    )
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with Transcoder(served, FfmpegEncoder(toolchain, nice=settings.nice)) as transcoder:
+            ready(transcoder.url)
+            async for _ in signals:
+                return
+
+
+async def make_samples(folder: Path) -> list[Path]:
+    """Write short clips of many shapes into ``folder``; those that are there are kept."""
+    return await samples(folder, find_toolchain())
