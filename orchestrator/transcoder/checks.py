@@ -1,7 +1,9 @@
 """Proof that an output is what was asked for, before anybody is told of it.
 
 ffmpeg ends well on a source that is cut off in the middle: what it could read
-is encoded. So an output's length is held against what the source promised.
+is encoded. So an output's length is held against what the source promised. A
+source whose rate varies may hold its last frame for long, which looks the same:
+there, only a decoder that complained makes it an error.
 """
 
 from fractions import Fraction
@@ -12,7 +14,7 @@ from orchestrator.query import Thumbnail, Thumbnails
 from orchestrator.transcoder import vtt
 from orchestrator.transcoder.plan import Rendition
 from orchestrator.transcoder.ports import MediaError, Produced
-from orchestrator.transcoder.probe import probe
+from orchestrator.transcoder.probe import last_moment, probe
 from orchestrator.transcoder.streams import Probe, VideoStream
 from orchestrator.transcoder.toolchain import Toolchain
 
@@ -27,8 +29,13 @@ _PNG = (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82")
 _JPEG = (b"\xff\xd8", b"\xff\xd9")
 
 
-async def check_video(toolchain: Toolchain, made: Rendition, folder: Path) -> Produced:
-    """The mp4 that was written. Raises ``MediaError`` where it isn't whole."""
+async def check_video(
+    toolchain: Toolchain, made: Rendition, folder: Path, *, complained: bool
+) -> Produced:
+    """The mp4 that was written; ``complained``: the decoder did, about the source.
+
+    Raises ``MediaError`` where it isn't whole.
+    """
     path = folder / made.file
     _written(path)
     found = await probe(toolchain, path)
@@ -39,7 +46,10 @@ async def check_video(toolchain: Toolchain, made: Rendition, folder: Path) -> Pr
     picture = found.video[0]
     if (picture.width, picture.height) != (made.width, made.height):
         raise MediaError(f"the video is {picture.width}x{picture.height}, not as asked for")
-    check_length(found.picture_end or 0.0, made.seconds)
+    end = found.picture_end or 0.0
+    if _is_short(end, made.seconds):
+        end = max(end, await last_moment(toolchain, path, picture.index) or 0.0)
+    _check_length(end, made, complained=complained)
     return Produced(
         tag=made.tag,
         kind=made.kind,
@@ -54,14 +64,18 @@ async def check_video(toolchain: Toolchain, made: Rendition, folder: Path) -> Pr
     )
 
 
-def check_length(decoded: float, promised: float | None) -> None:
-    """Raises ``MediaError`` where a picture ends well before its source says it does."""
+def _is_short(decoded: float, promised: float | None) -> bool:
+    """Whether a picture ends well before its source says it does."""
     if promised is None:
-        return
-    tolerated = min(max(_LEAST, promised * _SHARE), _MOST)
-    if decoded < promised - tolerated:
+        return False
+    return decoded < promised - min(max(_LEAST, promised * _SHARE), _MOST)
+
+
+def _check_length(decoded: float, made: Rendition, *, complained: bool) -> None:
+    if _is_short(decoded, made.seconds) and (made.certain or complained):
         raise MediaError(
-            f"decoded only {decoded:.1f} s of {promised:.1f} s: the source is cut short or damaged"
+            f"decoded only {decoded:.1f} s of {made.seconds:.1f} s: "
+            "the source is cut short or damaged"
         )
 
 
@@ -72,10 +86,13 @@ def check_image(made: Rendition, folder: Path) -> Produced:
     return _image(made, path, path.stat().st_size)
 
 
-def check_images(made: Rendition, folder: Path, duration: float | None) -> Produced:
+def check_images(
+    made: Rendition, folder: Path, duration: float | None, *, complained: bool
+) -> Produced:
     """The row of images that was written, with its WebVTT file beside it. Blocks.
 
-    ``duration`` is the source's. Raises ``MediaError`` where images are missing.
+    ``duration`` is the source's; ``complained`` as for ``check_video``. Raises
+    ``MediaError`` where images are missing.
     """
     if not isinstance(made.asked, Thumbnails):
         raise TypeError(f"{made.tag} is no row of images")
@@ -84,7 +101,7 @@ def check_images(made: Rendition, folder: Path, duration: float | None) -> Produ
     interval = made.asked.interval
     if not count:
         raise MediaError("no image could be made")
-    check_length(count * interval, made.seconds)
+    _check_length(count * interval, made, complained=complained)
     end = max(duration or 0.0, made.seconds or 0.0) or count * interval
     for image in vtt.write(home, VTT_NAME, interval, end):
         _whole_image(image)

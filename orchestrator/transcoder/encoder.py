@@ -119,7 +119,7 @@ class _Task:
         own, and the error names the one that fails. Raises ``MediaError``.
         """
         try:
-            await self._run(step)
+            complained = await self._run(step)
         except Stuck:
             raise
         except EncodeError as error:
@@ -128,7 +128,7 @@ class _Task:
             await self._make_apart(step)
             return
         for made in step.renditions:
-            await self._finish(made, step)
+            await self._finish(made, step, complained)
 
     async def _make_apart(self, step: Pass) -> None:
         failed: list[str] = []
@@ -142,7 +142,8 @@ class _Task:
         if failed:
             raise MediaError("; ".join(dict.fromkeys(failed)))
 
-    async def _run(self, step: Pass) -> None:
+    async def _run(self, step: Pass) -> bool:
+        """Run a pass; whether the decoder complained of the source."""
         for made in step.renditions:
             (self._folder / made.file).parent.mkdir(exist_ok=True)
         lines = commands(step, self._toolchain.ffmpeg, self._source, self._threads)
@@ -168,23 +169,26 @@ class _Task:
         if not step.nearby:
             # Decoding from the middle of a stream complains of nothing that matters.
             self._complaints += complaints
+        return bool(complaints)
 
-    async def _finish(self, made: Rendition, step: Pass) -> None:
+    async def _finish(self, made: Rendition, step: Pass, complained: bool) -> None:
         try:
-            self.outputs.append(await self._check(made, step))
+            self.outputs.append(await self._check(made, step, complained))
         except MediaError as error:
             raise MediaError(f"{made.tag}: {error}") from error
         self._board.reach((made.tag,), 100.0)
 
-    async def _check(self, made: Rendition, step: Pass) -> Produced:
+    async def _check(self, made: Rendition, step: Pass, complained: bool) -> Produced:
         if isinstance(made.asked, Thumbnails):
             length = self._found.duration
-            return await asyncio.to_thread(check_images, made, self._folder, length)
+            return await asyncio.to_thread(
+                check_images, made, self._folder, length, complained=complained
+            )
         if isinstance(made.asked, Thumbnail):
             if step.otherwise is not None and not (self._folder / made.file).exists():
                 await self._run(step.otherwise)
             return await asyncio.to_thread(check_image, made, self._folder)
-        return await check_video(self._toolchain, made, self._folder)
+        return await check_video(self._toolchain, made, self._folder, complained=complained)
 
 
 def _about(step: Pass, error: MediaError) -> MediaError:

@@ -100,17 +100,33 @@ async def _ask(toolchain: Toolchain, path: Path, *wanted: str) -> bytes:
     return answer
 
 
+async def last_moment(toolchain: Toolchain, path: Path, stream: int) -> float | None:
+    """Where the last frame of a stream begins, in seconds; reads the whole file.
+
+    The truth where a header can't be trusted: an mp4's duration of a varying
+    rate counts decoding times, and misses what is held at the end.
+    """
+    times = await _packets(toolchain, path, stream)
+    return max((time for time in times if time is not None), default=None)
+
+
+async def _packets(toolchain: Toolchain, path: Path, stream: int) -> list[float | None]:
+    """When each packet of a stream is shown; None for those that do not say."""
+    entries = ("-select_streams", str(stream), "-show_entries", "packet=pts_time")
+    told = (await _ask(toolchain, path, *entries, "-of", "csv=p=0")).decode().split()
+    return [float(time.strip(",")) if re.match(r"-?[0-9]", time) else None for time in told]
+
+
 async def _measured(toolchain: Toolchain, path: Path, found: Probe) -> Probe:
     """The probe of a file that does not say how long it is: its packets do."""
     index = found.video[0].index if found.video else found.audio[0].index
-    entries = ("-select_streams", str(index), "-show_entries", "packet=pts_time")
-    told = (await _ask(toolchain, path, *entries, "-of", "csv=p=0")).decode().split()
-    times = [float(time.strip(",")) for time in told if re.match(r"-?[0-9]", time)]
+    packets = await _packets(toolchain, path, index)
+    times = [time for time in packets if time is not None]
     if len(times) > 1:
         span = max(times) - min(times)
         return replace(found, duration=span + span / (len(times) - 1))
     rate = found.video[0].rate if found.video else None
-    return replace(found, duration=float(len(told) / rate)) if rate and told else found
+    return replace(found, duration=float(len(packets) / rate)) if rate and packets else found
 
 
 def _parsed(answer: bytes) -> Mapping[str, Any]:

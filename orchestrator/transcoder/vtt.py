@@ -28,12 +28,17 @@ def render(images: Sequence[str], interval: float, duration: float) -> str:
 def write(folder: Path, name: str, interval: float, duration: float) -> tuple[Path, ...]:
     """Write ``folder/name`` for the images that are in the folder; the answer is they.
 
-    Blocks. Raises ``ValueError`` as ``render`` does.
+    An image that begins with the last millisecond or behind it has no time in
+    which it could be shown, and is removed. Blocks.
     """
     images = sorted((file for file in folder.iterdir() if file.name != name), key=_number)
-    text = render([image.name for image in images], interval, duration)
+    length = max(duration, 0.001)
+    room = sum(_millis(place * interval) < _millis(length) for place in range(len(images)))
+    for image in images[room:]:
+        image.unlink()
+    text = render([image.name for image in images[:room]], interval, length)
     (folder / name).write_text(text, encoding="utf-8")
-    return tuple(images)
+    return tuple(images[:room])
 
 
 def _number(image: Path) -> int:

@@ -147,6 +147,7 @@ class _Compiler:
             sound=sound_options(mp4, self._audio_encoder(mp4)) if self._probe.audio else (),
             seconds=seconds,
             frames=max(1, round(seconds * rate)) if seconds else None,
+            certain=_steady_by_count(video),
         )
 
     def _audio_encoder(self, mp4: Mp4) -> str:
@@ -158,18 +159,19 @@ class _Compiler:
         return "aac"
 
     def _seconds(self, place: _Place, start: float, duration: float | None) -> float | None:
-        end = self._probe.picture_end
-        if end is None:
-            return duration
-        if start >= end:
+        end, picture_end = self._probe.duration, self._probe.picture_end
+        if end is not None and start >= end:
             raise MediaError(
                 f"{place.tag}: start_time {start:g} lies behind the source's end at {end:g} s"
             )
-        return min(duration, end - start) if duration is not None else end - start
+        if picture_end is None:
+            return duration
+        left = max(0.0, picture_end - start)
+        return min(duration, left) if duration is not None else left
 
     def _row(self, place: _Place, asked: Thumbnails, video: VideoStream) -> Rendition:
         fit = fit_image(asked, video.display)
-        count = images.image_count(asked, self._probe.picture_end)
+        count = images.image_count(asked, self._probe.duration)
         return Rendition(
             tag=place.tag,
             kind="image",
@@ -182,6 +184,7 @@ class _Compiler:
             options=images.image_options(asked, count or images.MOST_IMAGES),
             seconds=self._probe.picture_end,
             frames=count,
+            certain=_steady_by_count(video),
         )
 
     def _stills(self, video: VideoStream) -> Iterator[Pass]:
@@ -190,7 +193,7 @@ class _Compiler:
             if not isinstance(asked, Thumbnail):
                 continue
             fit = fit_image(asked, video.display)
-            if asked.frame_number is not None and not (video.constant and video.rate):
+            if asked.frame_number is not None and not _steady_by_count(video):
                 counted = images.frame_numbered(fit, asked, asked.frame_number)
                 yield Pass((self._still(place, asked, fit, counted, 1),), video.index)
                 continue
@@ -198,7 +201,7 @@ class _Compiler:
             lead = self._lead(at)
             quick = self._still(place, asked, fit, images.frame_shown(fit, asked, lead), 1)
             last = self._still(place, asked, fit, images.frame_last(fit, asked), None)
-            early = max(0.0, at - _LOOK_BACK)
+            early = max(0.0, min(at, self._probe.picture_end or at) - _LOOK_BACK)
             before = Pass((last,), video.index, start=early, duration=(at - early) or None)
             yield Pass((quick,), video.index, start=at, lead=lead, nearby=True, otherwise=before)
 
@@ -226,7 +229,7 @@ class _Compiler:
             at = asked.time * self._length_for(place)
         elif asked.frame_number is not None:
             at = video.start + float((asked.frame_number + Fraction(1, 2)) / rate)
-        end = self._probe.picture_end
+        end = self._probe.duration
         if end is None or at < end:
             return at
         if asked.time is None:
@@ -243,6 +246,11 @@ class _Compiler:
                 "no moment; ask for a start_time"
             )
         return self._probe.duration
+
+
+def _steady_by_count(video: VideoStream) -> bool:
+    """Whether a frame's number tells its time; Matroska may claim a rate it does not keep."""
+    return bool(video.constant and video.rate and video.frames)
 
 
 def _places(query: EncodeQuery) -> Iterator[_Place]:

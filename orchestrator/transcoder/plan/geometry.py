@@ -122,7 +122,8 @@ def _pixel_shape(aspect: Fraction, width: int, height: int) -> Fraction:
     sar = aspect * height / width
     if abs(sar - 1) < _NEARLY_SQUARE:
         return Fraction(1)
-    return sar.limit_denominator(255)
+    # What is written into the stream are two small numbers, neither of them 0.
+    return sar.limit_denominator(255) if sar > 1 else 1 / (1 / sar).limit_denominator(255)
 
 
 def _scaled(width: int, height: int, sar: Fraction = Fraction(1)) -> Fit:

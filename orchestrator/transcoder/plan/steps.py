@@ -13,7 +13,8 @@ class Rendition:
     thumbnails a folder and a pattern. ``filters`` lead from the decoded picture
     to the output's, ``options`` are all options of the output but its sound's.
     ``sound`` is empty where the output has no sound track. ``seconds`` and
-    ``frames`` are what a whole source will give, None where it can't be known.
+    ``frames`` are what a whole source will give, None where it can't be known;
+    ``certain`` says that less of it is a loss, not a last frame held for long.
     """
 
     tag: str
@@ -28,6 +29,7 @@ class Rendition:
     sound: tuple[str, ...] = ()
     seconds: float | None = None
     frames: int | None = None
+    certain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
