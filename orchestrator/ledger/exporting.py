@@ -147,7 +147,7 @@ def _extra_columns(connection: Connection, job: int) -> dict[str, str]:
 
 
 def _joined(cell: Any) -> Any:
-    return " ".join(cell) if isinstance(cell, list | tuple) else cell
+    return " | ".join(cell) if isinstance(cell, list | tuple) else cell
 
 
 def _time(seconds: float | None) -> str | None:

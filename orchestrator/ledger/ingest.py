@@ -82,6 +82,7 @@ class Ingest:
             else:
                 usable.append(made)
         problems += self._write(usable)
+        problems.sort(key=lambda problem: problem.line)
         self._report(problems)
         if self._keep_going and problems:
             self._set_aside(problems)

@@ -140,6 +140,8 @@ class SqlLedger:
             try:
                 answer = ingest.take(rows, partial(_proceed, stop))
                 if answer.taken:
+                    taken = update(schema.runs).where(_R.id == self._run)
+                    self._writer.execute(taken.values(rows=answer.total))
                     transaction.commit()
                 return answer
             finally:

@@ -28,12 +28,14 @@ _I, _A, _O, _E, _R = (
 class Run:
     """One run of the job. Times are UNIX seconds.
 
+    ``rows`` counts its manifest's rows; None where it was not taken in.
     ``outcome`` is None while it goes on, and after a crash until the next run.
     """
 
     number: int
     service: str
     manifest: str
+    rows: int | None
     started_at: float
     ended_at: float | None
     outcome: str | None
@@ -123,7 +125,7 @@ class LedgerReader:
     def last_run(self) -> Run | None:
         """The job's latest run, None where it has none."""
         query = select(
-            *(_R.id, _R.service, _R.manifest, _R.started_at, _R.ended_at),
+            *(_R.id, _R.service, _R.manifest, _R.rows, _R.started_at, _R.ended_at),
             *(_R.outcome, _R.pid, _R.host),
         )
         with self._asking() as (connection, job, _):

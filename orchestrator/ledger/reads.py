@@ -53,7 +53,8 @@ def job_id(connection: Connection, name: str) -> int | None:
 
 def last_seen(connection: Connection, job: int) -> int:
     """The last run of the job that took a manifest in; 0 where none has."""
-    return connection.execute(select(func.max(_I.seen_run)).where(_I.job_id == job)).scalar() or 0
+    latest = select(func.max(_R.id)).where(_R.job_id == job, _R.rows.is_not(None))
+    return connection.execute(latest).scalar() or 0
 
 
 def pending(

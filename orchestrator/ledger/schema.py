@@ -59,6 +59,8 @@ runs = Table(
     Column("service", Text, nullable=False),
     Column("manifest", Text, nullable=False),
     Column("options", Text, nullable=False),
+    # How many rows its manifest had; none where it was not taken in.
+    Column("rows", Integer),
     Column("outcome", Text),
     Column("pid", Integer, nullable=False),
     Column("host", Text, nullable=False),

@@ -36,19 +36,17 @@ _CAUSES = {
 
 
 def path_of(url: str) -> Path:
-    """The file that a ledger URL names. Raises ``LedgerProblem``."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
+    """The file that a ledger URL names. Raises ``LedgerProblem``.
+
+    All that follows ``sqlite:///`` is the path as it is: a folder's name may
+    hold a ``?`` or a ``%``.
+    """
+    scheme, _, path = url.partition(":///")
+    if scheme != "sqlite" or not path or path == ":memory:":
         raise LedgerProblem(
-            "the ledger's URL can't be read; write sqlite:////folder/name.db"
-        ) from None
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        raise LedgerProblem(
-            f"no ledger can be kept at {parsed.render_as_string(hide_password=True)}; "
-            "write sqlite:////folder/name.db"
+            f"no ledger can be kept at {_shown(url)}; write sqlite:////folder/name.db"
         )
-    return Path(parsed.database).expanduser().absolute()
+    return Path(path).expanduser().absolute()
 
 
 def writing(path: Path) -> Engine:
@@ -106,6 +104,13 @@ def problem(path: Path, error: Exception) -> LedgerProblem:
     return LedgerProblem(
         f"the ledger {path}: {cause} ({told})" if cause else f"the ledger {path}: {told}"
     )
+
+
+def _shown(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "a URL that can't be read"
 
 
 def _beginning_with(statement: str, engine: Engine) -> Engine:

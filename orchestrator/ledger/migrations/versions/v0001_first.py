@@ -35,6 +35,7 @@ def _jobs_and_runs() -> None:
         sa.Column("service", sa.Text, nullable=False),
         sa.Column("manifest", sa.Text, nullable=False),
         sa.Column("options", sa.Text, nullable=False),
+        sa.Column("rows", sa.Integer),
         sa.Column("outcome", sa.Text),
         sa.Column("pid", sa.Integer, nullable=False),
         sa.Column("host", sa.Text, nullable=False),
