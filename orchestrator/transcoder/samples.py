@@ -98,7 +98,7 @@ def _bunny(source: Path) -> tuple[_Clip, ...]:
         _Clip(
             "bbb-portrait.mp4",
             inputs,
-            (*stereo, "-vf", "crop=404:720:170+60*sin(t):0,scale=540:960"),
+            (*stereo, "-vf", "crop=404:720:170+60*sin(t):0,scale=540:960,setsar=1"),
         ),
         _Clip("bbb-4x3-mono.mp4", inputs, ("-ac", "1", "-vf", "crop=960:720:60:0,scale=640:480")),
     )

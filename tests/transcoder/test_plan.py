@@ -53,7 +53,8 @@ def test_outputs_of_the_whole_source_share_one_decode():
 
 def test_outputs_of_different_parts_have_their_own_decode():
     made = plan({**MP4, "start_time": 2}, {**MP4, "start_time": 2, "height": 480}, MP4)
-    assert [(step.start, len(step.renditions)) for step in made.passes] == [(2.0, 2), (0.0, 1)]
+    # A quarter of a frame early, so that rounding can't lose the window's first one.
+    assert [(step.start, len(step.renditions)) for step in made.passes] == [(1.99, 2), (0.0, 1)]
 
 
 def test_tags_count_per_kind_and_keep_their_place():
@@ -219,7 +220,7 @@ def test_without_an_index_a_seek_takes_a_run_up():
     stream = replace(stream, video=(replace(VIDEO, duration=60.0),))
     poster, clip = POSTER | {"start_time": 40}, MP4 | {"start_time": 20, "duration": 5}
     clip_line, poster_line = lines(plan(poster, clip, source=stream))
-    assert after(clip_line, "-ss") == ["5.000000", "15.000000"]
+    assert after(clip_line, "-ss") == ["4.990000", "15.000000"]
     assert after(clip_line, "-t") == ["20.000000", "5.000000"]
     assert after(poster_line, "-ss") == ["25.000000"]
 

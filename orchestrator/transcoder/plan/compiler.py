@@ -1,5 +1,6 @@
 """From a query and a probe to a plan: pure, so every decision can be tested alone."""
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ class _Compiler:
         for place, mp4, fit in self._fitting(video):
             made = self._mp4(place, mp4, fit, video)
             start, duration = mp4.start_time, mp4.duration
+            start = _snapped(start, video)
             if mp4.two_pass:
                 lead = self._lead(start)
                 yield Pass((made,), video.index, audio, start, duration, lead, twice=True)
@@ -246,6 +248,19 @@ class _Compiler:
                 "no moment; ask for a start_time"
             )
         return self._probe.duration
+
+
+def _snapped(start: float, video: VideoStream) -> float:
+    """A start moved by less than a frame, to just before the first frame behind it.
+
+    The output's grid begins at the start: halfway between two frames, rounding
+    would lose one.
+    """
+    if not (start and video.constant and video.rate):
+        return start
+    rate = video.rate
+    first = math.ceil((Fraction(start) - Fraction(video.start)) * rate - Fraction(1, 1000))
+    return max(0.0, video.start + float((first - Fraction(1, 4)) / rate))
 
 
 def _steady_by_count(video: VideoStream) -> bool:
