@@ -1,5 +1,6 @@
 """What a person reads after a run: what came of it, what failed and why, what to type next."""
 
+import io
 from collections.abc import Iterator, Mapping
 
 from rich.console import Console, ConsoleRenderable, Group
@@ -11,6 +12,9 @@ from orchestrator.model.items import Problem
 from orchestrator.model.outcome import Ending, Failure, RunOutcome
 from orchestrator.model.states import State
 from orchestrator.report.words import count, counted, duration, name, printable, size
+
+#: Columns of a page that nothing reaches the end of.
+_NO_EDGE = 8000
 
 #: Failures and problems shown one by one.
 FIRST = 10
@@ -28,8 +32,19 @@ TITLES = {
 
 def summary(outcome: RunOutcome, console: Console, typed: str) -> None:
     """Print the summary of a run; ``typed`` is the job as the person named it."""
-    for part in _parts(outcome, typed):
-        console.print(part)
+    parts = Group(*_parts(outcome, typed))
+    if console.is_terminal:
+        console.print(parts)
+    else:
+        console.file.write(_unwrapped(parts))
+
+
+def _unwrapped(parts: ConsoleRenderable) -> str:
+    """As text for a file or a pipe, which has no edge to wrap at: paths stay whole."""
+    page = Console(file=io.StringIO(), width=_NO_EDGE, no_color=True)
+    with page.capture() as captured:
+        page.print(parts)
+    return "".join(line.rstrip() + "\n" for line in captured.get().splitlines())
 
 
 def _parts(outcome: RunOutcome, typed: str) -> Iterator[ConsoleRenderable]:
@@ -52,9 +67,17 @@ def _title(outcome: RunOutcome) -> Text:
     good = outcome.ending is Ending.FINISHED and not outcome.failed
     if outcome.ending is Ending.FINISHED and outcome.failed:
         words += f", {counted(outcome.failed, 'item')} failed"
+    elif outcome.skipped and outcome.skipped == sum(outcome.counts.values()):
+        words = f"nothing to do: {_all_done(outcome.skipped)}"
     style = "green" if good else "yellow" if outcome.ending is Ending.DRAINED else "red"
     text = Text(name(outcome.job), style="bold").append(f"  {words}", f"bold {style}")
     return text.append(f"  in {duration(outcome.seconds)}", "not bold dim")
+
+
+def _all_done(items: int) -> str:
+    return (
+        "the item is done already" if items == 1 else f"all {count(items)} items are done already"
+    )
 
 
 def _counts(outcome: RunOutcome) -> Padding:

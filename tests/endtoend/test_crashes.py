@@ -72,7 +72,8 @@ async def test_killed_as_soon_as_a_state_is_on_record(home: House, state: str) -
 async def test_killed_in_the_middle_of_a_large_upload(home: House) -> None:
     padded = home.folder / "clips" / "two.mp4"
     with padded.open("ab") as file:
-        file.write(b"\0\0\0\x08free" * (3 * 2**20))  # empty boxes, 24 MiB of them
+        size = 24 * 2**20
+        file.write(size.to_bytes(4, "big") + b"free" + bytes(size - 8))  # a box of padding
     async with served(home) as (_, proxy):
         async with running(home) as program:
             async with asyncio.timeout(60):

@@ -35,9 +35,12 @@ def failing(number: int) -> RunOutcome:
     )
 
 
-def shown(result: RunOutcome, width: int = 80) -> str:
+def shown(result: RunOutcome, width: int = 80, *, terminal: bool = False) -> str:
     file = io.StringIO()
-    summary(result, Console(file=file, width=width, _environ={}), "jobs/night.toml")
+    console = Console(
+        file=file, width=width, force_terminal=terminal, color_system=None, _environ={}
+    )
+    summary(result, console, "jobs/night.toml")
     return file.getvalue()
 
 
@@ -105,4 +108,21 @@ def test_what_others_wrote_can_neither_upset_the_terminal_nor_pass_for_markup():
 
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_it_fits(width):
-    assert all(len(line) <= width for line in shown(failing(124), width).splitlines())
+    text = shown(failing(124), width, terminal=True)
+    assert all(len(line) <= width for line in text.splitlines())
+
+
+def test_a_rerun_with_nothing_left_says_so():
+    text = shown(outcome(counts={State.COMPLETED: 12_000}, skipped=12_000, started=0))
+    assert "nothing to do: all 12,000 items are done already" in text
+    text = shown(outcome(counts={State.COMPLETED: 1}, skipped=1, started=0))
+    assert "nothing to do: the item is done already" in text
+
+
+def test_in_a_pipe_paths_stay_whole():
+    key = "/media/" + "a-long-folder/" * 12 + "film.mov"
+    failure = Failure(key, "encode_failed", "the file has no video")
+    result = outcome(
+        counts={State.FAILED: 1}, failures=(failure,), failures_by_class={"encode_failed": 1}
+    )
+    assert key in shown(result)
