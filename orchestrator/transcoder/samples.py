@@ -42,7 +42,7 @@ class _Clip:
 def _drawn(name: str, picture: str, sound: str | None, *options: str) -> _Clip:
     drawn = (picture,) if sound is None else (picture, sound)
     inputs = tuple(word for source in drawn for word in ("-f", "lavfi", "-i", source))
-    return _Clip(name, inputs, ("-t", "4", *options))
+    return _Clip(name, inputs, ("-t", "3", *options))
 
 
 _CHORD = "aevalsrc=0.1*sin(330*PI*2*t)*(1+sin(PI*t))|0.1*sin(440*PI*2*t)*(1+cos(PI*t)):s=48000"
@@ -52,7 +52,7 @@ _SURROUND = "aevalsrc=" + "|".join(f"0.1*sin(2*PI*{hertz}*t)" for hertz in range
 _DRAWN = (
     _drawn(
         "mandelbrot-30fps.mp4",
-        "mandelbrot=s=960x540:r=30:maxiter=250:end_scale=0.05:end_pts=120:inner=mincol",
+        "mandelbrot=s=960x540:r=30:maxiter=250:end_scale=0.05:end_pts=90:inner=mincol",
         _CHORD,
     ),
     _drawn(
@@ -63,7 +63,7 @@ _DRAWN = (
     ),
     _drawn(
         "gradients-60fps.mp4",
-        "gradients=s=426x240:r=60:n=5:speed=0.03:seed=11:type=spiral,scale=854:480",
+        "gradients=s=426x240:r=60:n=5:speed=0.03:seed=11:type=spiral,scale=854:480,setsar=1",
         _CHORD,
     ),
     _drawn("test-card-no-sound.mp4", "testsrc2=s=854x480:r=25", None),
@@ -74,7 +74,7 @@ _DRAWN = (
     ),
     _drawn(
         "pal-wide-pixels.mov",
-        "testsrc2=s=720x576:r=25,hue=H=PI*t/3,setsar=64/45",
+        "testsrc2=s=720x576:r=25,hue=H=2*PI*t/3,setsar=64/45",
         _CHORD,
     ),
     _drawn(
@@ -94,7 +94,7 @@ def _bunny(source: Path) -> tuple[_Clip, ...]:
     inputs = ("-i", f"file:{source.absolute()}")
     stereo = ("-ac", "2")
     return (
-        _Clip("bbb-720p.mp4", inputs, stereo),
+        _Clip("bbb-720p-5.1.mp4", inputs, ("-c", "copy")),
         _Clip(
             "bbb-portrait.mp4",
             inputs,
@@ -146,9 +146,9 @@ async def _make(clip: _Clip, folder: Path, toolchain: Toolchain, gate: asyncio.S
         *(str(toolchain.ffmpeg), "-v", "error", "-nostdin", "-y"),
         *clip.inputs,
         *("-map", "0:v:0", "-map", "1:a:0?" if clip.inputs.count("-i") == 2 else "0:a:0?"),
-        *clip.options,
-        *("-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-pix_fmt", "yuv420p"),
+        *("-c:v", "libx264", "-preset", "superfast", "-crf", "20", "-pix_fmt", "yuv420p"),
         *("-c:a", "aac", "-b:a", "128k"),
+        *clip.options,
         f"file:{partial.absolute()}",
     )
     async with gate, child(command) as process:

