@@ -1,7 +1,6 @@
 """The transcoding service: builds its parts, recovers, serves HTTP."""
 
 import asyncio
-import os
 import sqlite3
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
@@ -79,7 +78,7 @@ class Transcoder:
     async def _open(self, stack: AsyncExitStack) -> None:
         """Build from the bottom up; ``stack`` takes it down again from the top."""
         settings = self._settings
-        encoder = self._encoder or FfmpegEncoder(find_toolchain())
+        encoder = self._encoder or FfmpegEncoder(find_toolchain(), threads=settings.threads)
         folder, disk = DataFolder(settings.data), Disk()
         folder.open()
         stack.callback(folder.close)
@@ -98,7 +97,7 @@ class Transcoder:
 
         waiting = await self._recover(tasks)
         stack.push_async_callback(_cancel, asyncio.create_task(self._sweeper.run()))
-        queue.start(settings.workers or _default_workers(), waiting)
+        queue.start(settings.at_once, waiting)
         stack.push_async_callback(queue.stop)
         downloads = Downloads(tasks, storage, keep)
         await self._listen([*api.routes(), *tus.routes(), *downloads.routes()], stack)
@@ -155,9 +154,3 @@ async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-
-
-def _default_workers() -> int:
-    """ffmpeg uses several cores itself; a second task fills its pauses."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(2, (cores or 2) // 2)

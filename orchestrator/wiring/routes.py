@@ -81,7 +81,7 @@ async def _inside(settings: TranscoderService) -> AsyncIterator[tuple[str, str]]
         keep_hours=settings.keep_hours,
         allow_private_sources=settings.private_sources,
     )
-    encoder = FfmpegEncoder(toolchain, nice=settings.nice)
+    encoder = FfmpegEncoder(toolchain, threads=served.threads, nice=settings.nice)
     async with Transcoder(served, encoder) as transcoder:
         yield transcoder.url, key
 

@@ -35,7 +35,9 @@ async def serve(config: Config, listen: str | None, ready: Callable[[str], None]
         allow_private_sources=settings.private_sources,
     )
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with Transcoder(served, FfmpegEncoder(toolchain, nice=settings.nice)) as transcoder:
+        async with Transcoder(
+            served, FfmpegEncoder(toolchain, threads=served.threads, nice=settings.nice)
+        ) as transcoder:
             ready(transcoder.url)
             async for _ in signals:
                 return

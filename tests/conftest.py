@@ -1,0 +1,10 @@
+"""Before any test: no event loop that nobody closes.
+
+pytest-asyncio asks for the current loop before its first test and leaves open
+the one that Python 3.11 then makes; with warnings as errors, some later test
+would pay for it. A thread that has been told of its (absent) loop makes none.
+"""
+
+import asyncio
+
+asyncio.set_event_loop(None)
