@@ -174,7 +174,8 @@ class UploadConfig(Section):
     )
     small: Bytes = Field(2**20, description="Files up to this size go up in a single request.")
     checksum: Literal["auto", "on", "off"] = Field(
-        "auto", description="Checksums of chunks: auto sends them where the way there has none of its own."
+        "auto",
+        description="Checksums of chunks: auto sends them where the way there has none of its own.",
     )
     stall: Seconds = Field(60.0, description="Seconds without a byte moving before it reconnects.")
 
