@@ -139,9 +139,10 @@ def _row(item: Item, outputs: Sequence[Output]) -> dict[str, Any]:
 def _extra_columns(connection: Connection, job: int) -> dict[str, str]:
     """Columns of the manifest, by name, each with a heading that no other has."""
     names: dict[str, None] = {}
-    for page in _pages(connection, job):
-        for item in page:
-            names.update(dict.fromkeys(item.fields))
+    query = select(_I.fields).where(_I.job_id == job, _I.fields.is_not(None)).order_by(_I.id)
+    some = connection.execute(query, execution_options={"yield_per": PAGE})
+    for (fields,) in some:
+        names.update(dict.fromkeys(orjson.loads(fields)))
     extra = [name for name in names if name not in _NOT_EXTRA]
     return {name: f"manifest_{name}" if name in COLUMNS else name for name in extra}
 

@@ -95,40 +95,35 @@ class Ingest:
     def _write(self, usable: Sequence[Candidate]) -> list[Problem]:
         """Write what is decided about each row; the answer is the repeated ones."""
         found = self._look_up([each.row.key for each in usable])
-        new: dict[str, Candidate] = {}
-        seen: dict[str, tuple[Candidate, Found]] = {}
+        new: list[Candidate] = []
+        seen: list[tuple[Candidate, Found]] = []
         again: list[tuple[Found, str]] = []
-        problems = []
+        problems: list[Problem] = []
+        lines = self._lines_of(found.values())
         for each in usable:
-            key, before = each.row.key, found.get(each.row.key)
-            first = self._first_line(before, new.get(key), seen.get(key))
-            if first is not None:
-                problems.append(rows.repeated(self._manifest, each.row, first))
+            key = each.row.key
+            if key in lines:
+                problems.append(rows.repeated(self._manifest, each.row, lines[key]))
                 continue
+            lines[key] = each.row.line
+            before = found.get(key)
             decision = decide(before.known if before else None, each.version, self._retry)
             self._counts[decision.action] += 1
             if before is None:
-                new[key] = each
+                new.append(each)
                 continue
-            seen[key] = each, before
+            seen.append((each, before))
             if decision.action is Action.AGAIN:
                 again.append((before, decision.reason))
-        self._intake.add(list(new.values()))
-        self._intake.see(list(seen.values()))
+        self._intake.add(new)
+        self._intake.see(seen)
         self._intake.requeue(again)
         return problems
 
-    def _first_line(
-        self, before: Found | None, new: Candidate | None, seen: tuple[Candidate, Found] | None
-    ) -> int | None:
-        """The line on which this key was met first in this manifest; None: just now."""
-        if new is not None:
-            return new.row.line
-        if seen is not None:
-            return seen[0].row.line
-        if before is not None and before.seen_run == self._intake.run:
-            return before.line
-        return None
+    def _lines_of(self, found: Iterable[Found]) -> dict[str, int]:
+        """Keys that this manifest had already, and on which line first."""
+        run = self._intake.run
+        return {each.key: each.line for each in found if each.seen_run == run}
 
     def _set_aside(self, problems: Sequence[Problem]) -> None:
         """Failed items for rows that can't be used.

@@ -74,13 +74,22 @@ def pending(
 def in_flight(
     connection: Connection, job: int, seen: int, states: Collection[State], after: int, limit: int
 ) -> list[Item]:
-    """Items in ``states`` with a number above ``after``, in the order of their numbers."""
-    query = (
-        _of_run(job, seen)
-        .where(_I.state.in_([state.value for state in states]), _I.id > after)
+    """Items in ``states`` with a number above ``after``, in the order of their numbers.
+
+    The numbers are found in the index first, so that only a page is sorted whole.
+    """
+    numbers = (
+        select(_I.id)
+        .where(
+            _I.job_id == job,
+            _I.seen_run == seen,
+            _I.state.in_([state.value for state in states]),
+            _I.id > after,
+        )
         .order_by(_I.id)
         .limit(limit)
     )
+    query = _ITEM.where(_I.id.in_(numbers)).order_by(_I.id)
     return [codec.item(row) for row in connection.execute(query)]
 
 

@@ -135,6 +135,7 @@ attempts = Table(
     Column("ended_at", Double),
     Column("error_class", Text),
     Column("error", Text),
+    sqlite_with_rowid=False,
 )
 
 outputs = Table(
@@ -152,6 +153,7 @@ outputs = Table(
     Column("duration", Double),
     Column("bitrate", BigInteger),
     Column("meta", Text),
+    sqlite_with_rowid=False,
 )
 
 events = Table(

@@ -1,7 +1,9 @@
+import shutil
+
 import pytest
 
 from orchestrator.ledger import SqlLedger
-from tests.ledger.support import HandClock
+from tests.ledger.support import HandClock, empty_ledger
 
 
 @pytest.fixture
@@ -20,10 +22,23 @@ def url(path):
 
 
 @pytest.fixture
-def opened(url, clock):
-    """Opens the ledger: ``async with opened() as ledger``."""
+def fresh(url, clock):
+    """Opens the ledger, which is made then: ``async with fresh() as ledger``."""
+
+    def fresh(job="demo", **options):
+        return SqlLedger(url, job, clock=clock, **options)
+
+    return fresh
+
+
+@pytest.fixture
+def opened(fresh, path):
+    """Opens the ledger, which was made before: migrating takes longer than most tests."""
 
     def opened(job="demo", **options):
-        return SqlLedger(url, job, clock=clock, **options)
+        if not path.exists():
+            path.parent.mkdir()
+            shutil.copy(empty_ledger(), path)
+        return fresh(job, **options)
 
     return opened

@@ -1,8 +1,16 @@
 """What the ledger's tests share: a clock, rows, a recipe, steps of an item."""
 
+import asyncio
+import atexit
+import shutil
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
+from orchestrator.ledger import SqlLedger
 from orchestrator.model.items import Attempt, Change, Item, Problem, Row
 from orchestrator.model.states import State
 
@@ -44,6 +52,22 @@ class Recipe:
         if row.key in self._bad:
             return Problem("job.toml", "needs {title}", line=row.line, key=row.key)
         return None
+
+
+@cache
+def empty_ledger() -> Path:
+    """An empty ledger to copy."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    path = folder / "empty.db"
+    with ThreadPoolExecutor(1) as other:  # away from the event loop of a test
+        other.submit(asyncio.run, _make(path)).result()
+    return path
+
+
+async def _make(path):
+    async with SqlLedger(f"sqlite:///{path}", "demo", clock=HandClock()):
+        pass
 
 
 def row(key, line=0, **changes):

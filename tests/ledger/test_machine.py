@@ -1,13 +1,10 @@
 """Random steps, reruns and restarts against a model that is a few lines of Python."""
 
 import asyncio
-import atexit
 import itertools
 import shutil
 import tempfile
 from dataclasses import replace
-from functools import cache
-from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -23,23 +20,9 @@ from orchestrator.ledger import LedgerReader, SqlLedger
 from orchestrator.model.errors import Superseded
 from orchestrator.model.items import Change, Item, Output
 from orchestrator.model.states import IN_FLIGHT, MOVES, State
-from tests.ledger.support import HandClock, Recipe, begin, row
+from tests.ledger.support import HandClock, Recipe, begin, empty_ledger, row
 
 KEYS = [f"k{number}" for number in range(5)]
-
-
-@cache
-def _empty():
-    """An empty ledger to copy: migrating takes longer than everything else here."""
-
-    async def make():
-        async with SqlLedger(f"sqlite:///{path}", "demo", clock=HandClock()):
-            pass
-
-    path = f"{tempfile.mkdtemp()}/empty.db"
-    atexit.register(shutil.rmtree, Path(path).parent)
-    asyncio.run(make())
-    return path
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -50,7 +33,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.folder = tempfile.mkdtemp()
-        shutil.copy(_empty(), f"{self.folder}/demo.db")
+        shutil.copy(empty_ledger(), f"{self.folder}/demo.db")
         self.url = f"sqlite:///{self.folder}/demo.db"
         self.clock = HandClock()
         self.runner = asyncio.Runner()
@@ -243,5 +226,5 @@ class LedgerMachine(RuleBasedStateMachine):
             self.outputs[now.key, now.attempts] = outputs
 
 
-LedgerMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+LedgerMachine.TestCase.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
 TestLedger = LedgerMachine.TestCase

@@ -15,8 +15,8 @@ MIGRATIONS = str(Path(upgrade.__file__).with_name("migrations"))
 
 
 @pytest.fixture
-async def migrated(opened, path):
-    async with opened():
+async def migrated(fresh, path):
+    async with fresh():
         pass
     return path
 
@@ -57,17 +57,17 @@ def test_partial_indexes_and_all_are_the_same(migrated, tmp_path):
     assert "WHERE state = 'pending'" in str(definitions(direct)["items_to_feed"])
 
 
-async def test_a_newer_ledger_is_refused_and_left_alone(migrated, opened, url):
+async def test_a_newer_ledger_is_refused_and_left_alone(migrated, fresh, url):
     with sqlite3.connect(migrated) as database:
         database.execute("UPDATE alembic_version SET version_num = '0999'")
     database.close()
     with pytest.raises(LedgerProblem, match=r"made by a newer version .*schema 0999.*up to 0001"):
-        await opened().__aenter__()
+        await fresh().__aenter__()
     with pytest.raises(LedgerProblem, match="another schema"):
         LedgerReader(url, "demo")
 
 
-async def test_a_migration_that_fails_leaves_nothing_behind(opened, path, monkeypatch):
+async def test_a_migration_that_fails_leaves_nothing_behind(fresh, path, monkeypatch):
     from alembic import op
 
     def full(*_, **__):
@@ -75,8 +75,8 @@ async def test_a_migration_that_fails_leaves_nothing_behind(opened, path, monkey
 
     monkeypatch.setattr(op, "create_index", full)
     with pytest.raises(sqlite3.OperationalError):
-        await opened().__aenter__()
+        await fresh().__aenter__()
     assert definitions(path) == {}
     monkeypatch.undo()
-    async with opened() as ledger:
+    async with fresh() as ledger:
         assert (await take_in(ledger, rows(1))).taken

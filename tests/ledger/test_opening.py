@@ -14,21 +14,21 @@ from orchestrator.model.states import State
 from tests.ledger.support import HandClock, begin, rows, take_in
 
 
-async def test_opening_makes_the_folder_and_closing_leaves_one_file_and_the_lock(opened, path):
-    async with opened() as ledger:
+async def test_opening_makes_the_folder_and_closing_leaves_one_file_and_the_lock(fresh, path):
+    async with fresh() as ledger:
         await take_in(ledger, rows(3))
     assert sorted(file.name for file in path.parent.iterdir()) == ["demo.db", "demo.db.lock"]
 
 
-async def test_a_second_opening_is_refused_naming_who_has_it(opened):
-    async with opened():
+async def test_a_second_opening_is_refused_naming_who_has_it(fresh):
+    async with fresh():
         with pytest.raises(LedgerInUse, match=rf"process {os.getpid()} on .* has it since 20"):
-            await opened().__aenter__()
-    async with opened():
+            await fresh().__aenter__()
+    async with fresh():
         pass
 
 
-async def test_another_process_that_holds_it_is_named(opened, url):
+async def test_another_process_that_holds_it_is_named(fresh, url):
     program = textwrap.dedent(
         f"""
         import asyncio, sys
@@ -50,17 +50,17 @@ async def test_another_process_that_holds_it_is_named(opened, url):
     )
     assert await child.stdout.readline() == b"open\n"
     with pytest.raises(LedgerInUse, match=f"process {child.pid} on "):
-        await opened().__aenter__()
+        await fresh().__aenter__()
     child.kill()
     await child.communicate()
-    async with opened() as ledger:
+    async with fresh() as ledger:
         await take_in(ledger, rows(1))
 
 
-async def test_a_lock_file_of_any_content_is_no_lock(opened, path):
+async def test_a_lock_file_of_any_content_is_no_lock(fresh, path):
     path.parent.mkdir()
     path.with_name("demo.db.lock").write_bytes(b'{"pid": 1, \xff')
-    async with opened():
+    async with fresh():
         pass
 
 
@@ -88,24 +88,24 @@ async def test_any_file_name_will_do(tmp_path, name):
     assert (tmp_path / name).exists()
 
 
-async def test_a_file_that_is_no_database_is_left_alone(opened, path):
+async def test_a_file_that_is_no_database_is_left_alone(fresh, path):
     path.parent.mkdir()
     path.write_text("dear diary, " * 1000)
     with pytest.raises(LedgerProblem, match="not a ledger, nor any SQLite database"):
-        await opened().__aenter__()
+        await fresh().__aenter__()
     assert path.read_text().startswith("dear diary")
     path.unlink()
-    async with opened():  # the lock was let go
+    async with fresh():  # the lock was let go
         pass
 
 
-async def test_another_programs_database_is_left_alone(opened, path):
+async def test_another_programs_database_is_left_alone(fresh, path):
     path.parent.mkdir()
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE recipes (name TEXT)")
     other.close()
     with pytest.raises(LedgerProblem, match="is a database, but not a ledger"):
-        await opened().__aenter__()
+        await fresh().__aenter__()
 
 
 async def test_a_folder_that_can_not_be_made_is_told(tmp_path):
@@ -114,19 +114,19 @@ async def test_a_folder_that_can_not_be_made_is_told(tmp_path):
         await SqlLedger(f"sqlite:///{tmp_path}/file/a.db", "demo", clock=HandClock()).__aenter__()
 
 
-async def test_leaving_writes_what_was_posted(opened, url):
-    async with opened() as ledger:
+async def test_leaving_writes_what_was_posted(fresh, url):
+    async with fresh() as ledger:
         await take_in(ledger, rows(700))
         for item in await ledger.pending(700, ()):
             ledger.post(Change(begin(item), item.state))
     assert LedgerReader(url, "demo").counts() == {State.UPLOADING: 700}
 
 
-async def test_leaving_while_being_cancelled_writes_what_was_posted(opened, url):
+async def test_leaving_while_being_cancelled_writes_what_was_posted(fresh, url):
     entered = asyncio.Event()
 
     async def work():
-        async with opened() as ledger:
+        async with fresh() as ledger:
             await take_in(ledger, rows(700))
             for item in await ledger.pending(700, ()):
                 ledger.post(Change(begin(item), item.state))
@@ -143,16 +143,16 @@ async def test_leaving_while_being_cancelled_writes_what_was_posted(opened, url)
     assert LedgerReader(url, "demo").counts() == {State.UPLOADING: 700}
 
 
-async def test_a_closed_ledger_takes_nothing(opened):
-    async with opened() as ledger:
+async def test_a_closed_ledger_takes_nothing(fresh):
+    async with fresh() as ledger:
         await take_in(ledger, rows(1))
         item = (await ledger.pending(1, ()))[0]
     with pytest.raises(LedgerProblem, match="is closed"):
         await ledger.post(Change(begin(item), item.state))
 
 
-async def test_a_run_that_never_said_how_it_ended_was_interrupted(opened, url, clock):
-    async with opened() as ledger:
+async def test_a_run_that_never_said_how_it_ended_was_interrupted(fresh, url, clock):
+    async with fresh() as ledger:
         first = await ledger.begin_run("qencode", "m.csv", {"keep_going": False})
         clock.time += 10
         assert LedgerReader(url, "demo").last_run().outcome is None

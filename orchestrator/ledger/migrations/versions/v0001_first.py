@@ -112,6 +112,7 @@ def _attempts() -> None:
         sa.Column("error", sa.Text),
         sa.PrimaryKeyConstraint("item_id", "number", name="pk_attempts"),
         sa.ForeignKeyConstraint(["item_id"], ["items.id"], name="fk_attempts_item_id"),
+        sqlite_with_rowid=False,
     )
 
 
@@ -132,6 +133,7 @@ def _outputs() -> None:
         sa.Column("meta", sa.Text),
         sa.PrimaryKeyConstraint("item_id", "attempt", "position", name="pk_outputs"),
         sa.ForeignKeyConstraint(["item_id"], ["items.id"], name="fk_outputs_item_id"),
+        sqlite_with_rowid=False,
     )
 
 
