@@ -152,6 +152,17 @@ class LedgerContract:
             await ledger.post(Change(begin(item, remote_source="mine"), item.state))
         assert await ledger.in_flight(IN_FLIGHT, 0, 10) == [theirs]
 
+    async def test_a_step_of_the_same_attempt_that_was_taken_already_is_not_taken_again(
+        self, ledger
+    ):
+        """A process wakes up after another one has followed the same encode to its end."""
+        item = await bring_to(ledger, (await ledger.pending(1, ()))[0], State.ENCODING)
+        collecting = item.to(State.COLLECTING)
+        await ledger.post(Change(collecting, item.state))
+        with pytest.raises(Superseded):
+            await ledger.post(Change(item.to(State.FAILED, error_class="x"), item.state))
+        assert await ledger.in_flight(IN_FLIGHT, 0, 10) == [collecting]
+
     async def test_an_attempt_begun_and_given_up_elsewhere_is_not_begun_over(self, ledger):
         """The item stands at pending again, as this process thinks it always did."""
         item = (await ledger.pending(1, ()))[0]

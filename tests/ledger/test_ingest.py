@@ -1,5 +1,6 @@
 import asyncio
 import itertools
+import sqlite3
 import threading
 import tracemalloc
 from dataclasses import replace
@@ -124,7 +125,7 @@ async def test_an_unknown_version_does_not_wipe_the_one_on_record(opened):
         assert dict(taken.counts) == {Action.AGAIN: 1}
 
 
-async def test_a_changed_source_ends_the_attempt_that_was_under_way(opened, url, clock):
+async def test_a_changed_source_ends_the_attempt_that_was_under_way(opened, url, clock, path):
     async with opened() as ledger:
         await take_in(ledger, [row("a")])
         await bring_to(ledger, await stand(ledger, "a"), State.ENCODING)
@@ -134,6 +135,11 @@ async def test_a_changed_source_ends_the_attempt_that_was_under_way(opened, url,
         assert item.attempts == 1
         await ledger.post(Change(begin(item), item.state))
     assert LedgerReader(url, "demo").history("a")[-2].note.startswith("source changed; the old")
+    with sqlite3.connect(path) as database:
+        ended = database.execute("SELECT number, ended_at, error FROM attempts").fetchall()
+    database.close()
+    why = "source changed; the old encode is left to the service"
+    assert ended == [(1, clock.time, why), (2, None, None)]
 
 
 async def test_rows_that_are_gone_from_the_manifest_keep_their_state_and_stay_out(opened, url):

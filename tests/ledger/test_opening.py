@@ -64,6 +64,23 @@ async def test_a_lock_file_of_any_content_is_no_lock(fresh, path):
         pass
 
 
+async def test_who_had_the_lock_before_is_forgotten(fresh, path):
+    path.parent.mkdir()
+    path.with_name("demo.db.lock").write_text('{"pid": 1, "host": "' + "h" * 500 + '"}')
+    async with fresh():
+        with pytest.raises(LedgerInUse, match=f"process {os.getpid()} on "):
+            await fresh().__aenter__()
+
+
+async def test_a_commit_reaches_the_disk_before_it_is_acknowledged(fresh):
+    """Only pulling the plug would prove it: SQLite promises it for these settings."""
+    async with fresh() as ledger:
+        raw = ledger._writer.connection.driver_connection
+        (synchronous,) = raw.execute("PRAGMA synchronous").fetchone()
+        (journal,) = raw.execute("PRAGMA journal_mode").fetchone()
+    assert (synchronous, journal) == (2, "wal")
+
+
 @pytest.mark.parametrize(
     ("url", "words"),
     [
