@@ -16,7 +16,7 @@ demo: $(VENV)/.demo demo/clips/.made  ## Transcode some real footage, end to end
 	@$(BIN)/orchestrator run jobs/demo.toml
 
 test: $(VENV)/.dev  ## Run the tests (a few minutes)
-	@$(BIN)/python -m pytest -m "not slow"
+	@$(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal
 
 test-all: $(VENV)/.dev  ## Run all tests, the slow ones too
 	@$(BIN)/python -m pytest
