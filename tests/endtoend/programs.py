@@ -94,9 +94,12 @@ class House:
         while state not in self.states():  # noqa: ASYNC110 - a file of another process
             await asyncio.sleep(0.005)
 
-    def starts(self) -> list[str]:
-        """The sources of all encodes that the service's own log says were started."""
-        database = self.folder / ".orchestrator" / "serve" / "tasks.sqlite"
+    def starts(self, service: str = "serve") -> list[str]:
+        """The payloads of all encodes that the service's own log says were started.
+
+        ``local`` is the service inside a run, ``serve`` the one of its own.
+        """
+        database = self.folder / ".orchestrator" / service / "tasks.sqlite"
         with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as db:
             return [payload for (payload,) in db.execute("SELECT payload FROM starts")]
 

@@ -5,7 +5,10 @@ request for as long as the kill takes, so that each crash hits its point exactly
 """
 
 import asyncio
+import random
+import shutil
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -109,8 +112,31 @@ async def test_the_service_inside_the_run_dies_with_it_and_goes_on(home: House) 
         await program.kill()
     code, output = await run(home, *args)
     assert code == 0, output
+    assert sorted(home.starts("local")) == ["one.mp4", "two.mp4"]
     assert (home.folder / "outputs" / "one" / "small.mp4").exists()
     assert not _ffmpegs_in(home.folder)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_killed_at_random_moments_again_and_again(home: House) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    moments = random.Random(seed)
+    clips = [f"more-{number}.mp4" for number in range(10)]
+    for name in clips:
+        shutil.copy(home.folder / "clips" / "one.mp4", home.folder / "clips" / name)
+    async with served(home):
+        for _ in range(20):
+            async with running(home) as program:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(program.process.wait(), moments.uniform(1.0, 4.0))
+            assert home.sound()
+        code, output = await run(home)
+        assert code == 0, output
+        assert Counter(home.starts()) == Counter(["one.mp4", "two.mp4", *clips])
+        made = {path.parent.name for path in home.folder.glob("outputs/*/small.mp4")}
+        assert made == {"one", "two", *(Path(name).stem for name in clips)}
 
 
 def _ffmpegs_in(folder: Path) -> list[str]:
