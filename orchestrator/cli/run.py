@@ -1,5 +1,6 @@
 """``orchestrator run``: do what is left of a job."""
 
+import shlex
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,7 +56,7 @@ def run(
 
         return show_plan(asked, what, as_json=as_json)
     outcome = _carried_out(asked, what, as_json=as_json, verbose=verbose)
-    _show(outcome, asked.typed, as_json=as_json)
+    _show(outcome, asked.typed, what, as_json=as_json)
     return exit_code(outcome)
 
 
@@ -81,7 +82,7 @@ def _carried_out(
         return run_async(partial(wiring.run_job, asked.config, asked.job, what, observer))
 
 
-def _show(outcome: "RunOutcome", typed: str, *, as_json: bool) -> None:
+def _show(outcome: "RunOutcome", job: str, what: "RunOptions", *, as_json: bool) -> None:
     if as_json:
         from orchestrator.cli.document import of_outcome, print_json
 
@@ -90,5 +91,14 @@ def _show(outcome: "RunOutcome", typed: str, *, as_json: bool) -> None:
     from rich.console import Console
 
     from orchestrator.report.summary import summary
+    from orchestrator.report.typed import Typed, program
 
-    summary(outcome, Console(soft_wrap=False), typed)
+    manifest = _option("--manifest", what.manifest)
+    others = " ".join(
+        filter(None, [_option("--service", what.service), "--keep-going" * what.keep_going])
+    )
+    summary(outcome, Console(soft_wrap=False), Typed(job, program(), manifest, others))
+
+
+def _option(name: str, value: str | None) -> str:
+    return f"{name} {shlex.quote(value)}" if value else ""

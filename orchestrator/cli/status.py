@@ -37,8 +37,10 @@ def status(
     from rich.console import Console
 
     from orchestrator.report.standing import print_standing
+    from orchestrator.report.typed import Typed, program
 
-    print_standing(standing, Console(), asked.typed, time.time())
+    typed = Typed(asked.typed, program())
+    print_standing(standing, Console(), typed, time.time())
     return OK
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from orchestrator.model.outcome import Failure
 from orchestrator.model.states import State
 from orchestrator.report.summary import TITLES
+from orchestrator.report.typed import Typed
 from orchestrator.report.words import count, counted, duration, name, printable
 
 #: Items under way, and failures of one class, that are shown one by one.
@@ -58,13 +59,13 @@ class Standing:
     run: LastRun | None = None
 
 
-def print_standing(standing: Standing, console: Console, typed: str, now: float) -> None:
-    """Print it; ``typed`` is the job as the person named it, ``now`` UNIX seconds."""
+def print_standing(standing: Standing, console: Console, typed: Typed, now: float) -> None:
+    """Print it; ``typed`` is how the person called it, ``now`` UNIX seconds."""
     for part in _parts(standing, typed, now):
         console.print(part)
 
 
-def _parts(standing: Standing, typed: str, now: float) -> Iterator[ConsoleRenderable]:
+def _parts(standing: Standing, typed: Typed, now: float) -> Iterator[ConsoleRenderable]:
     yield _title(standing, now)
     if standing.counts:
         yield _counts(standing)
@@ -75,7 +76,7 @@ def _parts(standing: Standing, typed: str, now: float) -> Iterator[ConsoleRender
         few = [each for each in standing.failures if each.error_class == error_class]
         yield _class(error_class, number, few[:EXAMPLES])
     if standing.by_class:
-        words = f"all of them: orchestrator export {typed} --to {standing.job}.csv"
+        words = f"all of them: {typed.on_job('export', f'--to {standing.job}.csv')}"
         yield Text(f"  {words}\n", style="dim")
     yield Text(f"  ledger  {standing.ledger}", style="dim")
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from orchestrator.model.items import Problem
 from orchestrator.model.outcome import Ending, Failure, RunOutcome
 from orchestrator.model.states import State
+from orchestrator.report.typed import Typed
 from orchestrator.report.words import count, counted, duration, name, printable, size
 
 #: Columns of a page that nothing reaches the end of.
@@ -30,8 +31,8 @@ TITLES = {
 }
 
 
-def summary(outcome: RunOutcome, console: Console, typed: str) -> None:
-    """Print the summary of a run; ``typed`` is the job as the person named it."""
+def summary(outcome: RunOutcome, console: Console, typed: Typed) -> None:
+    """Print the summary of a run; ``typed`` is how the person called it."""
     parts = Group(*_parts(outcome, typed))
     if console.is_terminal:
         console.print(parts)
@@ -47,7 +48,7 @@ def _unwrapped(parts: ConsoleRenderable) -> str:
     return "".join(line.rstrip() + "\n" for line in captured.get().splitlines())
 
 
-def _parts(outcome: RunOutcome, typed: str) -> Iterator[ConsoleRenderable]:
+def _parts(outcome: RunOutcome, typed: Typed) -> Iterator[ConsoleRenderable]:
     yield _title(outcome)
     if outcome.message and outcome.message != TITLES[outcome.ending.value]:
         yield Padding(Text(_tidy(outcome.message)), (0, 2))
@@ -104,7 +105,7 @@ def failures_by_class(by_class: Mapping[str, int]) -> Padding:
     return Padding(table, (0, 2))
 
 
-def failures(few: tuple[Failure, ...], total: int, typed: str) -> Group:
+def failures(few: tuple[Failure, ...], total: int, typed: Typed) -> Group:
     """The first failed items with their reasons, and how to see the rest."""
     rows: list[ConsoleRenderable] = []
     for failure in few[:FIRST]:
@@ -112,7 +113,7 @@ def failures(few: tuple[Failure, ...], total: int, typed: str) -> Group:
         reason = f"{printable(failure.error_class)}: {_tidy(failure.error)}"
         rows.append(Padding(Text(reason, style="red", overflow="fold"), (0, 0, 0, 4)))
     if total > FIRST:
-        more = f"  and {count(total - min(FIRST, len(few)))} more: orchestrator status {typed}"
+        more = f"  and {count(total - min(FIRST, len(few)))} more: {typed.on_job('status')}"
         rows.append(Text(more, style="dim"))
     return Group(*rows)
 
@@ -141,7 +142,7 @@ def _facts(outcome: RunOutcome) -> Padding:
     return Padding(table, (1, 2))
 
 
-def _next(outcome: RunOutcome, typed: str) -> Padding:
+def _next(outcome: RunOutcome, typed: Typed) -> Padding:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(style="dim")
@@ -150,23 +151,23 @@ def _next(outcome: RunOutcome, typed: str) -> Padding:
     return Padding(table, (0, 2))
 
 
-def next_steps(outcome: RunOutcome, typed: str) -> Iterator[tuple[str, str]]:
+def next_steps(outcome: RunOutcome, typed: Typed) -> Iterator[tuple[str, str]]:
     """What can sensibly be typed next, and what it is good for."""
     if outcome.ending is Ending.REFUSED:
-        yield f"orchestrator validate {typed}", "shows every problem"
-        yield f"orchestrator run {typed} --keep-going", "sets bad rows aside and does the rest"
+        yield typed.on_job("validate", typed.manifest), "shows every problem"
+        yield typed.run("--keep-going"), "sets bad rows aside and does the rest"
         return
     if outcome.ending is Ending.ACCOUNT:
-        yield "orchestrator doctor", "tries the service and its key"
+        yield f"{typed.program} doctor", "tries the service and its key"
     if outcome.ending is not Ending.FINISHED:
-        yield f"orchestrator run {typed}", "goes on where it stopped"
+        yield typed.run(), "goes on where it stopped"
     elif outcome.failed:
-        yield f"orchestrator run {typed}", "tries again what can get better"
+        yield typed.run(), "tries again what can get better"
     if outcome.failed:
-        yield f"orchestrator status {typed}", "says why each item failed"
+        yield typed.on_job("status"), "says why each item failed"
     if outcome.counts.get(State.COMPLETED):
         target = f"{outcome.job}.csv"
-        yield f"orchestrator export {typed} --to {target}", "lists items and outputs"
+        yield typed.on_job("export", f"--to {target}"), "lists items and outputs"
 
 
 def _tidy(text: str) -> str:

@@ -10,6 +10,7 @@ from orchestrator.model.states import State
 from orchestrator.report.findings import Finding
 from orchestrator.report.findings_table import print_findings
 from orchestrator.report.standing import Flying, LastRun, Standing, print_standing
+from orchestrator.report.typed import Typed
 
 RUN = LastRun(3, "local", 1_000.0, 1_065.0, "finished")
 
@@ -17,7 +18,7 @@ RUN = LastRun(3, "local", 1_000.0, 1_065.0, "finished")
 def shown(standing: Standing, width: int = 80) -> str:
     file = io.StringIO()
     console = Console(file=file, width=width, _environ={})
-    print_standing(standing, console, "night", now=2_000.0)
+    print_standing(standing, console, Typed("night"), now=2_000.0)
     return file.getvalue()
 
 

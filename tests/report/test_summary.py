@@ -9,6 +9,7 @@ from orchestrator.model.items import Problem
 from orchestrator.model.outcome import Ending, Failure, RunOutcome
 from orchestrator.model.states import State
 from orchestrator.report.summary import next_steps, summary
+from orchestrator.report.typed import Typed
 
 
 def outcome(ending: Ending = Ending.FINISHED, **changes) -> RunOutcome:
@@ -40,7 +41,7 @@ def shown(result: RunOutcome, width: int = 80, *, terminal: bool = False) -> str
     console = Console(
         file=file, width=width, force_terminal=terminal, color_system=None, _environ={}
     )
-    summary(result, console, "jobs/night.toml")
+    summary(result, console, Typed("jobs/night.toml"))
     return file.getvalue()
 
 
@@ -94,7 +95,7 @@ def test_a_refused_manifest_says_where_and_what():
     ],
 )
 def test_what_to_type_next(result, commands):
-    assert [command.split()[1] for command, _ in next_steps(result, "night")] == commands
+    assert [command.split()[1] for command, _ in next_steps(result, Typed("night"))] == commands
 
 
 def test_what_others_wrote_can_neither_upset_the_terminal_nor_pass_for_markup():
@@ -126,3 +127,16 @@ def test_in_a_pipe_paths_stay_whole():
         counts={State.FAILED: 1}, failures=(failure,), failures_by_class={"encode_failed": 1}
     )
     assert key in shown(result)
+
+
+def test_a_rerun_is_told_as_this_run_was_typed():
+    typed = Typed("jobs/night.toml", ".venv/bin/orchestrator", "--manifest in.csv", "--keep-going")
+    commands = [command for command, _ in next_steps(failing(1), typed)]
+    assert commands[:2] == [
+        ".venv/bin/orchestrator run jobs/night.toml --manifest in.csv --keep-going",
+        ".venv/bin/orchestrator status jobs/night.toml",
+    ]
+    refused = next_steps(
+        outcome(Ending.REFUSED, counts={}), Typed("night", manifest="--manifest m")
+    )
+    assert next(refused)[0] == "orchestrator validate night --manifest m"
