@@ -36,6 +36,10 @@ class Stopwatch:
         cpu, wall = time.process_time() - self.cpu - less, time.perf_counter() - self.wall - less
         return f"{cpu / count * 1e6:6.1f} µs cpu, {wall / count * 1e6:6.1f} µs wall"
 
+    def once(self):
+        cpu, wall = time.process_time() - self.cpu, time.perf_counter() - self.wall
+        return f"{cpu * 1e3:6.1f} ms cpu, {wall * 1e3:6.1f} ms wall"
+
 
 async def ingests(ledger, count, names, recipe):
     watch = Stopwatch()
@@ -88,7 +92,7 @@ async def questions(ledger, url, folder):
     }.items():
         watch = Stopwatch()
         await question()
-        print(f"{name:<28}{watch.per(1000)} (thousandths)")
+        print(f"{name:<28}{watch.once()}")
     watch = Stopwatch()
     count = export(LedgerReader(url, "demo"), Path(folder) / "export.csv")
     print(f"{'export':<28}{watch.per(count)} a row")
@@ -99,7 +103,7 @@ async def main(count, folder):
     for name in ("opening, new", "opening again"):
         watch = Stopwatch()
         async with SqlLedger(url, "demo", clock=RealClock()):
-            print(f"{name:<28}{watch.per(1000)} (thousandths)")
+            print(f"{name:<28}{watch.once()}")
     async with SqlLedger(url, "demo", clock=RealClock()) as ledger:
         await ingests(ledger, count, ["new rows", "pending rows again"], Recipe())
         await steps(ledger, min(count, STEPS))
