@@ -119,9 +119,7 @@ class TranscoderService(_Polled, _Encoding):
     poll_min: Seconds = Field(
         0.5, description="Shortest time between two polls of a task, seconds."
     )
-    poll_max: Seconds = Field(
-        2.0, description="Longest time between two polls of a task, seconds."
-    )
+    poll_max: Seconds = Field(2.0, description="Longest time between two polls of a task, seconds.")
 
 
 class QencodeService(_Polled):
