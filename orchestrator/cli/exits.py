@@ -3,6 +3,7 @@
 from typing import Final
 
 from orchestrator.model.outcome import Ending, RunOutcome
+from orchestrator.model.states import IN_FLIGHT
 
 OK: Final = 0
 SOME_FAILED: Final = 1
@@ -13,7 +14,8 @@ INTERRUPTED: Final = 130
 
 #: For ``orchestrator --help``.
 HELP: Final = """\
-Exit codes: 0 all done; 1 some items failed, or a check did; 2 wrong usage, or a config, \
+Exit codes: 0 all done; 1 some items failed or were left at another service, or a check failed; \
+2 wrong usage, or a config, \
 job file or manifest that can't be used; 3 the service refused the account; 4 could not go on \
 (ledger, disk, internal error); 130 interrupted, resumable."""
 
@@ -25,8 +27,13 @@ _BY_ENDING: Final = {
 }
 
 
+def _left(outcome: RunOutcome) -> bool:
+    """Whether items are still in flight, at a service that was not this run's."""
+    return any(outcome.counts.get(state) for state in IN_FLIGHT)
+
+
 def exit_code(outcome: RunOutcome) -> int:
     """The exit code of a run."""
     if outcome.ending is Ending.FINISHED:
-        return SOME_FAILED if outcome.failed else OK
+        return SOME_FAILED if outcome.failed or _left(outcome) else OK
     return _BY_ENDING[outcome.ending]

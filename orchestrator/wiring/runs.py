@@ -1,5 +1,6 @@
 """One run of a job: manifest, ledger, service, engine, and how it ended."""
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -15,8 +16,9 @@ from orchestrator.model.errors import AccountProblem, LedgerProblem, Unreachable
 from orchestrator.model.items import Problem, Row
 from orchestrator.model.outcome import Ending, Failure, RunOutcome
 from orchestrator.model.states import SETTLED, State
-from orchestrator.query import Job, QencodeRecipe
+from orchestrator.query import Job, QencodeRecipe, resolve_secrets
 from orchestrator.report import Counting, RunObserver
+from orchestrator.settings import QencodeService
 from orchestrator.wiring.clock import SystemClock
 from orchestrator.wiring.interrupts import Interrupts
 from orchestrator.wiring.options import RunOptions
@@ -57,7 +59,7 @@ class _Run:
         self.interrupts = Interrupts(self._drain, observer.note)
 
     async def go(self) -> RunOutcome:
-        self._config.service(self._service)  # an unknown name is said before anything is done
+        self._check()
         url = self._config.ledger_url(self._job.name)
         async with SqlLedger(url, self._job.name, clock=self._clock) as ledger:
             await ledger.begin_run(self._service, self._job.manifest, asdict(self._options))
@@ -73,6 +75,21 @@ class _Run:
             ending, message = await self._work(ledger)
             counts = await self._close(ledger, ending)
         return self._outcome(ending, taken, counts, message)
+
+    def _check(self) -> None:
+        """What would fail every item alike is said before anything is done.
+
+        Raises ``BadInput`` for an unknown service, and for a secret that is not set.
+        """
+        service = self._config.service(self._service)
+        if isinstance(service, QencodeService):
+            self._config.secret(service.api_key)
+        resolve_secrets({"query": self._job.query}, os.environ)
+        if self._job.collect is None and _leaves_outputs(self._job):
+            self._observer.note(
+                "Outputs without a destination can be downloaded for 24 hours, then they are "
+                "gone: add [collect] to the job to have them fetched."
+            )
 
     # --- the manifest -------------------------------------------------------------
 
@@ -188,6 +205,10 @@ class _Run:
             started=tally.started,
             outputs_folder=self._job.collect.base if self._job.collect else None,
         )
+
+
+def _leaves_outputs(job: Job) -> bool:
+    return any(not wanted.get("destination") for wanted in job.query["format"])
 
 
 class _Interrupted(Exception):

@@ -112,6 +112,20 @@ async def test_a_bad_key_is_an_account_problem(home: House) -> None:
             assert db.execute("SELECT DISTINCT state FROM items").fetchall() == [("pending",)]
 
 
+async def test_a_secret_that_is_not_set_is_said_before_anything_starts(home: House) -> None:
+    home.write_job(
+        MP4 + 'destination = { url = "s3://h/b/{name}", key = "k", secret = "${env:NO}" }'
+    )
+    code, output = await run(home, *LOCAL)
+    assert code == 2
+    assert "query.format[0].destination.secret" in output
+    assert "NO is not set" in output
+    code, output = await run(home, "--service", "qencode")
+    assert code == 2
+    assert "QENCODE_API_KEY is not set" in output
+    assert not home.ledger.exists()
+
+
 async def test_an_interrupt_drains_and_a_rerun_goes_on(home: House) -> None:
     async with served(home):
         async with running(home) as program:
