@@ -249,8 +249,8 @@ class Engine:
     async def _take_up(self, room: int) -> int:
         if room <= 0:
             return 0
-        waiting = [work.item.id for work in self._works.values() if _is_pending(work)]
-        items = await self._parts.ledger.pending(room, waiting)
+        taken = [work.item.id for work in self._works.values() if _pending_on_disk(work)]
+        items = await self._parts.ledger.pending(room, taken)
         for item in items:
             work = self._works[item.id] = Work(item)
             self._uploads.put(work)
@@ -258,8 +258,9 @@ class Engine:
         return len(items)
 
 
-def _is_pending(work: Work) -> bool:
-    return work.item.state is State.PENDING
+def _pending_on_disk(work: Work) -> bool:
+    """Whether the ledger may still call it pending: a jotted step is on its way there."""
+    return work.item.state in (State.PENDING, State.UPLOADED)
 
 
 async def _at_once() -> None:

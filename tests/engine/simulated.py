@@ -4,6 +4,7 @@ The service keeps its own books (``starts``, by source), so that a test can ask
 what really happened there, whatever the engine believes.
 """
 
+import heapq
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -93,6 +94,7 @@ class SimulatedService:
         self._duration = duration
         self._latency = latency
         self._tokens = itertools.count(1)
+        self._ends: list[float] = []
 
     async def prepare(self, attempt: Attempt) -> Attempt:
         await self._enter("prepare")
@@ -117,10 +119,14 @@ class SimulatedService:
         task.fault = self.faults.get(source)
         self.starts[source] += 1
         self.order.append(source)
+        heapq.heappush(self._ends, task.started_at + task.duration)
         self.most_running = max(self.most_running, self.running())
 
     def running(self) -> int:
-        return sum(self._phase(task) is Phase.RUNNING for task in self.tasks.values())
+        """How many encodes are going on; those that have ended are forgotten."""
+        while self._ends and self._ends[0] <= anyio.current_time():
+            heapq.heappop(self._ends)
+        return len(self._ends)
 
     def restart_as(self, token: str, new: str) -> None:
         """What ``retry_on_error`` does: the same work goes on under a new task."""

@@ -88,6 +88,20 @@ async def test_uploads_keep_a_bounded_lead(house: Make) -> None:
         tasks.cancel_scope.cancel()
 
 
+async def test_nothing_is_taken_up_twice_while_its_first_step_is_on_its_way_to_disk(
+    house: Make,
+) -> None:
+    limits = Limits(uploads=20, starts=1, in_flight=500, upload_ahead=500)
+    home = house(400, remote=True, limits=limits)
+    async with home.ledger() as ledger:
+        # A slow disk: for a while nothing is written, and all can be read.
+        async with anyio.create_task_group() as tasks, ledger._gate:
+            tasks.start_soon(home.engine(ledger).run)
+            await anyio.sleep(5)
+        assert await ledger.counts() == {State.COMPLETED: 400}
+    assert home.service.calls["prepare"] == 400
+
+
 async def test_at_most_n_items_are_taken_up(house: Make) -> None:
     home = house(10)
     assert await home.run(at_most=3) == {State.COMPLETED: 3, State.PENDING: 7}
