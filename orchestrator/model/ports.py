@@ -22,9 +22,6 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds that never go back; only differences mean something."""
 
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-
 
 class Phase(StrEnum):
     """What a service says of its task. Never a state of an item."""

@@ -2,8 +2,6 @@
 
 import time
 
-import anyio
-
 
 class SystemClock:
     """Implements ``model.ports.Clock`` with the machine's own time."""
@@ -15,7 +13,3 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds that never go back."""
         return time.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait."""
-        await anyio.sleep(seconds)

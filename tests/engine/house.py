@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.engine import Engine, Limits, Parts, Patience
 from orchestrator.ledger import SqlLedger
-from orchestrator.model.items import Item, Row
+from orchestrator.model.items import Row
 from orchestrator.model.states import State
 from tests.engine.simulated import (
     LoopClock,
@@ -79,8 +79,3 @@ class House:
         async with self.ledger() as ledger:
             await self.engine(ledger, at_most).run()
             return dict(await ledger.counts())
-
-    async def all_items(self, *states: State) -> list[Item]:
-        """Items by state, read with the ledger's own eyes."""
-        async with self.ledger() as ledger:
-            return await ledger.in_flight(states, 0, 10_000)

@@ -7,7 +7,7 @@ what really happened there, whatever the engine believes.
 import heapq
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,9 +40,6 @@ class LoopClock:
 
     def monotonic(self) -> float:
         return anyio.current_time()
-
-    async def sleep(self, seconds: float) -> None:
-        await anyio.sleep(seconds)
 
 
 @dataclass
@@ -297,7 +294,3 @@ class Recorder:
 
 def lost_answer() -> OutcomeUnknown:
     return OutcomeUnknown("the answer was lost")
-
-
-def keys_of(rows: Collection[Any]) -> list[str]:
-    return [row.key for row in rows]
