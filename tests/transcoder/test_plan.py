@@ -132,6 +132,13 @@ def test_sound_is_as_asked_for():
     assert "volume=0" in after(line, "-af")[0]
 
 
+def test_a_version_of_ffprobe_is_not_kept_to_and_that_is_said():
+    asked = {"output": "metadata", "metadata_version": "4.1.5"}
+    assert len(plan(MP4, asked).warnings) == len(plan(asked, asked).warnings) == 1
+    assert "metadata_version" in plan(asked).warnings[0]
+    assert not plan({"output": "metadata"}).warnings
+
+
 def test_libfdk_aac_falls_back_with_one_warning():
     made = plan({**MP4, "audio_codec": "libfdk_aac"}, {**MP4, "audio_codec": "libfdk_aac"})
     assert after(lines(made)[0], "-c:a") == ["aac", "aac"]

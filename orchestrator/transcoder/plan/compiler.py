@@ -62,9 +62,13 @@ class _Compiler:
             for place, asked in formats
             if isinstance(asked, Metadata)
         )
-        if len(descriptions) == len(formats):
-            return Plan(descriptions=descriptions)
-        passes = (*self._moving(self._video()), *self._stills(self._video()))
+        if any(each.asked.metadata_version for each in descriptions):
+            self._warnings.append(
+                "metadata_version is not kept to: this service describes with its own ffprobe"
+            )
+        passes: tuple[Pass, ...] = ()
+        if len(descriptions) < len(formats):
+            passes = (*self._moving(self._video()), *self._stills(self._video()))
         warnings = tuple(dict.fromkeys(self._warnings))
         return Plan(passes, descriptions, tuple(self._left_out), warnings)
 
