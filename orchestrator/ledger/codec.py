@@ -16,12 +16,12 @@ _I, _A, _O = schema.items.c, schema.attempts.c, schema.outputs.c
 ITEM_COLUMNS: tuple[ColumnElement[Any], ...] = (
     *(_I.id, _I.key, _I.state, _I.source, _I.stitch, _I.priority, _I.payload, _I.tags),
     *(_I.fields, _I.fingerprint, _I.digest, _I.size, _I.line, _I.attempts, _I.due_at),
-    *(_I.error_class, _I.error),
+    *(_I.error_class, _I.error, _I.duration, _I.rank, _I.weight),
     *(_A.number, _A.service, _A.fingerprint, _A.digest, _A.task, _A.upload_to),
     *(_A.upload_url, _A.remote_source, _A.status_url, _A.started_at, _A.ended_at),
-    *(_A.error_class, _A.error),
+    *(_A.error_class, _A.error, _A.duration, _A.cost),
 )
-_OF_ATTEMPT = 17
+_OF_ATTEMPT = 20
 
 #: What ``output`` reads, in its order.
 OUTPUT_COLUMNS: tuple[ColumnElement[Any], ...] = (
@@ -51,6 +51,9 @@ def item(row: Sequence[Any]) -> Item:
         due_at=row[14],
         error_class=row[15],
         error=row[16],
+        duration=row[17],
+        rank=row[18],
+        weight=row[19],
     )
 
 
@@ -80,6 +83,8 @@ def attempt_values(item_id: int, attempt: Attempt) -> dict[str, Any]:
         "ended_at": attempt.ended_at,
         "error_class": attempt.error_class,
         "error": plain(attempt.error),
+        "duration": attempt.duration,
+        "cost": attempt.cost,
     }
 
 

@@ -4,23 +4,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection, bindparam, literal_column, update
 
 from orchestrator.ledger import codec, schema
 from orchestrator.ledger.bulk import Bulk, adding, each
 from orchestrator.ledger.rows import Candidate, Found
+from orchestrator.model import turns
 from orchestrator.model.errors import BadInput
 from orchestrator.model.items import DEFAULT_PRIORITY, Problem
 from orchestrator.model.states import State
 
 _I, _A = schema.items.c, schema.attempts.c
 
-_FROM_MANIFEST = ("source", "stitch", "priority", "payload", "tags", "fields", "size", "line")
+_FROM_MANIFEST = (
+    *("source", "stitch", "priority", "payload", "tags", "fields", "size", "duration", "line"),
+)
 
 _OF_ITEM = update(schema.items).where(_I.id == bindparam("of_item"))
 
 _ADD = adding(schema.items, "id")
-_SEE = Bulk(_OF_ITEM.values(each(*_FROM_MANIFEST, "fingerprint", "digest", "folder", "seen_run")))
+_SEE = Bulk(
+    _OF_ITEM.values(
+        each(*_FROM_MANIFEST, "fingerprint", "digest", "folder", "seen_run")
+        | {
+            "rank": _I.rank
+            + (_I.priority - bindparam("priority")) * literal_column(str(turns.AGEING))
+        }
+    )
+)
 _SEE_PROBLEM = Bulk(_OF_ITEM.values(each("line", "seen_run")))
 _REQUEUE = Bulk(
     _OF_ITEM.values(each("state", "attempt", "due_at", "error_class", "error", "updated_at"))
@@ -57,6 +68,7 @@ class Intake:
         blank = self._blank()
         for row in values:
             row.update(blank)
+            row["rank"] = turns.rank(self.now, row["priority"])
         _ADD.run(self.connection, values)
 
     def see(self, known: Sequence[tuple[Candidate, Found]]) -> None:
@@ -137,6 +149,8 @@ class Intake:
             "first_run": self.run,
             "seen_run": self.run,
             "state": State.PENDING.value,
+            "rank": turns.rank(self.now, DEFAULT_PRIORITY),
+            "weight": 0,
             "attempts": 0,
             "attempt": None,
             "due_at": 0.0,
@@ -181,6 +195,7 @@ def _said(now: Candidate) -> dict[str, Any]:
         "tags": now.tags,
         "fields": now.fields,
         "size": row.size,
+        "duration": row.duration,
         "line": row.line,
         "fingerprint": row.fingerprint,
         "digest": now.digest,

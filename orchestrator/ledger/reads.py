@@ -60,11 +60,11 @@ def last_seen(connection: Connection, job: int) -> int:
 def pending(
     connection: Connection, job: int, seen: int, now: float, limit: int, skip: Collection[int]
 ) -> list[Item]:
-    """Items to do now, most urgent first, then in the manifest's order."""
+    """Items to do now, whose turn comes first before the others (``model.turns``)."""
     query = (
         _of_run(job, seen)
         .where(schema.IS_PENDING, _I.due_at <= now)
-        .order_by(_I.priority.desc(), _I.id)
+        .order_by(_I.rank, _I.weight.desc(), _I.id)
         .limit(limit + len(skip))
     )
     rows = connection.execute(query).all()

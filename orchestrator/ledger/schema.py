@@ -84,7 +84,11 @@ items = Table(
     Column("digest", Text, nullable=False),
     Column("folder", Text, nullable=False),
     Column("size", BigInteger),
+    Column("duration", Double),
     Column("line", Integer, nullable=False),
+    # Whose turn comes first: ``model.turns``.
+    Column("rank", Double, nullable=False, server_default=text("0")),
+    Column("weight", BigInteger, nullable=False, server_default=text("0")),
     Column("first_run", BigId, nullable=False),
     Column("seen_run", BigId, nullable=False),
     # Where it stands: written by every step.
@@ -103,7 +107,8 @@ Index(
     "items_to_feed",
     items.c.job_id,
     items.c.seen_run,
-    items.c.priority.desc(),
+    items.c.rank,
+    items.c.weight.desc(),
     items.c.id,
     items.c.due_at,
     sqlite_where=IS_PENDING,
@@ -135,7 +140,22 @@ attempts = Table(
     Column("ended_at", Double),
     Column("error_class", Text),
     Column("error", Text),
+    Column("duration", Double),
+    Column("cost", Double),
     sqlite_with_rowid=False,
+)
+
+#: What people ask of a run that is under way; the run answers.
+wishes = Table(
+    "wishes",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("job_id", BigId, ForeignKey("jobs.id"), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("wish", Text, nullable=False),
+    Column("answered_at", Double),
+    Column("answer", Text),
+    Index("wishes_of_job", "job_id", "answered_at"),
 )
 
 outputs = Table(

@@ -153,6 +153,18 @@ class DiskFull(Transient):
     error_class = "disk_full"
 
 
+class Stuck(Transient):
+    """Raised when a service has said nothing new of a task for longer than allowed."""
+
+    error_class = "stuck"
+
+
+class VerificationFailed(Permanent):
+    """Raised when what was collected is not what was asked for. Nothing is deleted."""
+
+    error_class = "verification_failed"
+
+
 class OutputMissing(Permanent):
     """Raised when an output that the service reported can't be fetched."""
 

@@ -34,7 +34,8 @@ class Row:
     space). ``fields`` holds what templates may use: every column, and
     ``stem``, ``name``, ``parent`` and ``id``. ``fingerprint`` is the source's
     (see ``manifest.sources``), "" where it is not known. ``line`` counts from
-    1; it is 0 where the manifest has no lines (a folder).
+    1; it is 0 where the manifest has no lines (a folder). ``size`` is in bytes,
+    ``duration`` in seconds, both None where nobody said.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Row:
     fingerprint: str = ""
     size: int | None = None
     line: int = 0
+    duration: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ class Attempt:
     where uploads for it are created, ``upload_url`` the upload itself. URLs under the
     service's own base URL are kept relative to it, so that a service which
     comes back at another address is found again. Times are UNIX seconds.
+    ``duration`` is the source's in seconds, as the service measured it, and
+    ``cost`` what the attempt came to by the price table; None until known.
     """
 
     number: int
@@ -94,6 +98,8 @@ class Attempt:
     ended_at: float | None = None
     error_class: str | None = None
     error: str | None = None
+    duration: float | None = None
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,8 @@ class Item:
     version that the manifest asks for now. ``attempt`` is the present one, None
     before the first; ``attempts`` counts all of them, so the next one's number
     is ``attempts + 1``. ``due_at`` (UNIX seconds) keeps a pending item from
-    being fed before then.
+    being fed before then. ``rank`` and ``weight`` say whose turn comes first:
+    see ``model.turns``.
     """
 
     id: int
@@ -145,6 +152,9 @@ class Item:
     due_at: float = 0.0
     error_class: str | None = None
     error: str | None = None
+    duration: float | None = None
+    rank: float = 0.0
+    weight: int = 0
 
     @property
     def is_local(self) -> bool:
