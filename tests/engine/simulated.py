@@ -24,22 +24,10 @@ from orchestrator.model.errors import (
 )
 from orchestrator.model.items import Attempt, Item, Output
 from orchestrator.model.ports import Phase, TaskReport, UploadWatcher
+from tests.simulation.clock import LoopClock as LoopClock
 
 #: Where in a call something goes wrong.
 BEFORE, AFTER = "before", "after"
-
-
-class LoopClock:
-    """Wall time that moves with the event loop, virtual or not."""
-
-    def __init__(self, start: float = 1_700_000_000.0) -> None:
-        self._start = start
-
-    def now(self) -> float:
-        return self._start + anyio.current_time()
-
-    def monotonic(self) -> float:
-        return anyio.current_time()
 
 
 @dataclass
