@@ -1,15 +1,16 @@
 """The engine: moves items through the stages until nothing is left to do."""
 
-import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 import anyio
 from anyio.abc import TaskGroup
 
 from orchestrator.engine.collect import CollectStage
+from orchestrator.engine.crew import Crew, Stage
+from orchestrator.engine.entrance import Entrance
+from orchestrator.engine.feed import Admission, Feeder
 from orchestrator.engine.gate import AdmissionGate
 from orchestrator.engine.journal import Journal
 from orchestrator.engine.limits import Limits, Patience
@@ -22,6 +23,7 @@ from orchestrator.engine.upload import UploadStage
 from orchestrator.engine.watch import Poller
 from orchestrator.engine.work import Work
 from orchestrator.model.errors import OrchestratorError
+from orchestrator.model.items import Item
 from orchestrator.model.ports import (
     Clock,
     Collector,
@@ -34,8 +36,10 @@ from orchestrator.model.ports import (
 )
 from orchestrator.model.states import State
 
-#: Items read from the ledger at a time: at least this many.
-PAGE = 64
+_PAUSED = "paused"
+
+#: Work in one of these has cost the service nothing yet, and goes on from the ledger.
+_NOT_SENT = frozenset({State.PENDING, State.UPLOADING, State.UPLOADED, State.STARTING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +60,35 @@ class Engine:
     """One run over the ledger's items at one service."""
 
     def __init__(
-        self, parts: Parts, limits: Limits, patience: Patience, at_most: int | None = None
+        self,
+        parts: Parts,
+        limits: Limits,
+        patience: Patience,
+        *,
+        at_most: int | None = None,
+        follow: bool = False,
+        admission: Admission | None = None,
     ) -> None:
-        """``at_most`` bounds how many pending items this run takes up; None: all."""
+        """``at_most`` bounds how many pending items this run takes up; None: all.
+
+        With ``follow`` the run goes on when nothing is left, until it is closed or
+        drained. ``admission`` is asked before an item is begun.
+        """
         self._parts = parts
         self._limits = limits
-        self._left = math.inf if at_most is None else at_most
+        self._works: dict[int, Work] = {}
+        self._tasks: TaskGroup | None = None
+        self._fatal: Exception | None = None
+        self.drained = False
+        self.closed = ""
         observer, clock, ledger = parts.observer, parts.clock, parts.ledger
+        self._queues = [StageQueue(clock) for _ in range(3)]
+        self._uploads, self._starts, self._collects = self._queues
+        self._stirred = anyio.Event()
+        self.entrance = Entrance(lambda: len(self._starts))
         journal = Journal(ledger, observer)
         self._gate = AdmissionGate(clock, patience, limits.in_flight, observer.note)
         self._setbacks = Setbacks(RetryPolicy(patience), self._gate, journal, clock)
-        self._upload = UploadStage(
-            parts.service, parts.uploader, parts.sources, self._gate, journal, observer, clock
-        )
-        self._start = StartStage(parts.service, parts.recipe, self._gate, journal)
-        self._collect = CollectStage(parts.collector, ledger, journal, observer, clock)
         self._poller = Poller(
             parts.service,
             self._gate,
@@ -81,15 +99,22 @@ class Engine:
             done=self._encoded,
             fault=self._faulted,
         )
-        self._uploads, self._starts, self._collects = (StageQueue(clock) for _ in range(3))
-        self._works: dict[int, Work] = {}
-        self._settled = anyio.Event()
-        self._tasks: TaskGroup | None = None
-        self._fatal: Exception | None = None
-        self.drained = False
+        self._crews = self._hire(journal)
+        self._feeder = Feeder(
+            ledger,
+            clock,
+            self._uploads,
+            self._works,
+            self._take_up,
+            self.close,
+            admission=admission,
+            page=4 * limits.uploads,
+            at_most=at_most,
+            follow=follow,
+        )
 
     async def run(self) -> None:
-        """Work until nothing is left to do, or until ``drain``.
+        """Work until nothing is left to do, or until ``drain``, or ``close``.
 
         Raises what stops a run: ``AccountProblem``, ``LedgerProblem``, or
         ``Unreachable`` after long enough. Every item stays resumable then.
@@ -98,14 +123,15 @@ class Engine:
             self._tasks = tasks
             if not self.drained:
                 await self._recover()
-                for count, serve in self._stages():
-                    for _ in range(count):
-                        tasks.start_soon(serve)
+                for crew in self._crews.values():
+                    crew.begin(tasks)
                 tasks.start_soon(self._poll)
-                await self._feed()
+                await self._feeder.run()
             tasks.cancel_scope.cancel()
         if self._fatal is not None:
             raise self._fatal
+
+    # --- what may be asked of it while it runs ----------------------------------
 
     def drain(self) -> None:
         """End soon: no new starts, uploads stop where they can be resumed."""
@@ -113,48 +139,109 @@ class Engine:
         if self._tasks is not None:
             self._tasks.cancel_scope.cancel()
 
+    def close(self, reason: str) -> None:
+        """Begin nothing new; the run ends when what the service has is done and collected."""
+        if self.closed:
+            return
+        self.closed = reason
+        self._feeder.shut()
+        for work in list(self._works.values()):
+            if work.item.state in _NOT_SENT and not work.sending:
+                self._drop(work)
+
+    def pause(self) -> None:
+        """Begin nothing new until ``resume``; what is under way goes on."""
+        self.entrance.shut(_PAUSED)
+
+    def resume(self) -> None:
+        """Go on after ``pause``."""
+        self.entrance.open(_PAUSED)
+
+    def cancel(self, ids: Collection[int]) -> None:
+        """Do no more for these items, which the ledger has as cancelled."""
+        for number in ids:
+            if work := self._works.get(number):
+                self._drop(work)
+
+    def reordered(self, turns: Mapping[int, tuple[int, float]]) -> None:
+        """These items have another priority and rank now."""
+        items: dict[int, Item] = {}
+        for number, (priority, rank) in turns.items():
+            if work := self._works.get(number):
+                work.item = items[number] = replace(work.item, priority=priority, rank=rank)
+        for queue in self._queues:
+            queue.reorder(items)
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Something may be pending that was not, or that is more urgent than it was."""
+        self._feeder.look_again()
+
+    def set_limits(
+        self,
+        *,
+        in_flight: int | None = None,
+        uploads: int | None = None,
+        starts_per_second: float | None = None,
+    ) -> None:
+        """Change what is given; nothing that is under way is stopped."""
+        if in_flight is not None:
+            self._gate.set_most(in_flight)
+        if starts_per_second is not None:
+            self._gate.set_starts_per_second(starts_per_second)
+        if uploads is not None:
+            self._crews["upload"].resize(uploads)
+
+    def hint(self, task: str) -> None:
+        """There may be news of this task at the service: have a look."""
+        self._poller.hint(task)
+
     # --- stages ---------------------------------------------------------------
 
-    def _stages(self) -> list[tuple[int, Callable[[], Coroutine[Any, Any, None]]]]:
-        limits = self._limits
-        ahead = limits.upload_ahead
+    def _hire(self, journal: Journal) -> dict[str, Crew]:
+        parts, limits = self._parts, self._limits
+        service, clock, observer = parts.service, parts.clock, parts.observer
+        upload = UploadStage(
+            service, parts.uploader, parts.sources, self._gate, journal, observer, clock
+        )
+        start = StartStage(service, parts.recipe, self._gate, journal)
+        collect = CollectStage(parts.collector, parts.ledger, journal, observer, clock)
+        setback = self._setback
+        return {
+            "upload": Crew(
+                Stage(self._uploads, self._may_upload, upload, self._uploaded, setback),
+                limits.uploads,
+            ),
+            "start": Crew(
+                Stage(self._starts, self._may_start, start, self._started, setback),
+                limits.starts,
+            ),
+            "collect": Crew(
+                Stage(self._collects, _at_once, collect, self._release, setback),
+                limits.collects,
+            ),
+        }
 
-        async def upload() -> None:
-            await self._serve(
-                self._uploads,
-                self._upload,
-                self._uploaded,
-                lambda: self._starts.shorter_than(ahead),
-            )
+    async def _may_upload(self) -> None:
+        """Uploads keep a bounded lead, but what is most urgent need not wait for it."""
+        self._feeder.hungry()
+        await self.entrance.uploads.passed()
+        while len(self._starts) >= self._limits.upload_ahead and not self._overtakes():
+            self._stirred = anyio.Event()
+            await self._stirred.wait()
 
-        async def start() -> None:
-            await self._serve(self._starts, self._start, self._started, self._gate.room)
+    def _overtakes(self) -> bool:
+        best, waiting = self._uploads.best(), self._starts.best()
+        return best is not None and waiting is not None and best < waiting
 
-        async def collect() -> None:
-            await self._serve(self._collects, self._collect, self._release, _at_once)
-
-        return [(limits.uploads, upload), (limits.starts, start), (limits.collects, collect)]
-
-    async def _serve(
-        self,
-        queue: StageQueue,
-        step: Callable[[Work], Awaitable[None]],
-        onward: Callable[[Work], None],
-        ready: Callable[[], Awaitable[None]],
-    ) -> None:
-        """One worker of a stage: the best item that is ready now, again and again."""
-        while True:
-            await ready()
-            work = await queue.get()
-            try:
-                await step(work)
-            except Exception as error:  # noqa: BLE001 - one item's trouble must not end the others
-                await self._setback(work, error, queue)
-            else:
-                work.next_step()
-                onward(work)
+    async def _may_start(self) -> None:
+        await self.entrance.starts.passed()
+        await self._gate.room()
+        self._stirred.set()
 
     async def _setback(self, work: Work, error: Exception, queue: StageQueue | None) -> None:
+        if work.dropped:
+            return
         try:
             delay = await self._setbacks.take(work, error)
         except Exception as fatal:  # noqa: BLE001 - run() raises it when all is quiet
@@ -175,10 +262,16 @@ class Engine:
 
     # --- from stage to stage --------------------------------------------------
 
+    def _take_up(self, item: Item) -> None:
+        work = self._works[item.id] = Work(item)
+        self._uploads.put(work)
+        self._stirred.set()
+
     def _uploaded(self, work: Work) -> None:
         self._starts.put(work)
 
     def _started(self, work: Work) -> None:
+        self._feeder.on_its_way(work.item.id)
         self._poller.watch(work)
 
     def _encoded(self, work: Work) -> None:
@@ -195,12 +288,19 @@ class Engine:
             work.holds_slot = False
             self._gate.free_slot()
 
+    def _drop(self, work: Work) -> None:
+        work.drop()
+        for queue in self._queues:
+            queue.remove(work.item.id)
+        self._release(work)
+
     def _release(self, work: Work) -> None:
         """The engine is done with this work."""
         self._free_slot(work)
         self._works.pop(work.item.id, None)
+        self._feeder.on_its_way(work.item.id)
         if not self._works or work.item.state is State.PENDING:
-            self._settled.set()
+            self._feeder.stir()
 
     def _stop(self, error: Exception) -> None:
         self._fatal = self._fatal or error
@@ -229,38 +329,6 @@ class Engine:
         self._gate.count_in()
         work.holds_slot = True
         self._poller.watch(work)
-
-    async def _feed(self) -> None:
-        """Take up pending items by priority, page by page, until none is left."""
-        page = max(PAGE, 4 * self._limits.uploads)
-        while True:
-            self._settled = anyio.Event()
-            taken = await self._take_up(int(min(page, self._left)))
-            if taken:
-                await self._uploads.shorter_than(page // 2)
-                continue
-            due = None if self._left <= 0 else await self._parts.ledger.next_due()
-            if due is None and not self._works:
-                return
-            wait = None if due is None else max(0.0, due - self._parts.clock.now())
-            with anyio.move_on_after(wait):
-                await self._settled.wait()
-
-    async def _take_up(self, room: int) -> int:
-        if room <= 0:
-            return 0
-        taken = [work.item.id for work in self._works.values() if _pending_on_disk(work)]
-        items = await self._parts.ledger.pending(room, taken)
-        for item in items:
-            work = self._works[item.id] = Work(item)
-            self._uploads.put(work)
-        self._left -= len(items)
-        return len(items)
-
-
-def _pending_on_disk(work: Work) -> bool:
-    """Whether the ledger may still call it pending: a jotted step is on its way there."""
-    return work.item.state in (State.PENDING, State.UPLOADED)
 
 
 async def _at_once() -> None:

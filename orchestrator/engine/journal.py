@@ -1,13 +1,16 @@
 """Writes the steps of items down, and tells who watches."""
 
-import anyio
-
 from orchestrator.model.items import Change, Item, Output
 from orchestrator.model.ports import Ledger, Observer
 
 
 class Journal:
-    """The stages' one way to the ledger: durable first, then told."""
+    """The stages' one way to the ledger: durable first, then told.
+
+    A change is the ledger's from the moment it is posted: cancelling who waits for
+    it does not take it back, so what has happened at a service is written down even
+    while the run is being cancelled.
+    """
 
     def __init__(self, ledger: Ledger, observer: Observer) -> None:
         self._ledger = ledger
@@ -20,13 +23,8 @@ class Journal:
         outputs: tuple[Output, ...] | None = None,
         note: str = "",
     ) -> Item:
-        """Record that ``item`` is now ``now``; returns when that is on disk.
-
-        The write is shielded: what has happened at a service is written down
-        even while the run is being cancelled.
-        """
-        with anyio.CancelScope(shield=True):
-            await self._ledger.post(Change(now, item.state, outputs, note))
+        """Record that ``item`` is now ``now``; returns when that is on disk."""
+        await self._ledger.post(Change(now, item.state, outputs, note))
         self._observer.moved(now, item.state)
         return now
 

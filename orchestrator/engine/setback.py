@@ -36,9 +36,16 @@ class Setbacks:
         to pending for a new attempt, or belongs to someone else by now. Raises
         ``error`` itself where it stops the run.
         """
-        if isinstance(error, Superseded):
-            log.warning("superseded", item=work.item.key, error=str(error))
+        try:
+            return await self._settle(work, error)
+        except Superseded as fenced:
+            # Someone else has it by now: a person cancelled it, another process took over.
+            log.info("superseded", item=work.item.key, error=str(fenced))
             return None
+
+    async def _settle(self, work: Work, error: Exception) -> float | None:
+        if isinstance(error, Superseded):
+            raise error
         if isinstance(error, OutcomeUnknown):
             work.uncertain = work.item.state is State.STARTING
         verdict = self._verdict(work, error)

@@ -1,6 +1,8 @@
 """The start stage: from uploaded to an encode that the service has taken, once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 
@@ -26,33 +28,39 @@ class StartStage:
 
     async def __call__(self, work: Work) -> None:
         """Start the encode. Never two: what may have left is looked for first."""
-        if work.item.state is State.UPLOADED:
-            # Built once before the intent, so that a bad request leaves none behind.
-            self.recipe.request(work.item)
-            work.item = await self.journal.move(work.item, work.item.to(State.STARTING))
+        # Built before the intent, so that a bad request leaves none behind.
+        request = self.recipe.request(work.item)
         if work.uncertain and await self._found(work):
             return
         if not work.holds_slot:
             await self.gate.take_slot()
             work.holds_slot = True
-        await self.gate.call(lambda: self._start(work))
+        await self.gate.call(lambda: self._start(work, request))
         self.gate.started()
 
-    async def _start(self, work: Work) -> None:
-        item = work.item
-        if item.attempt is None:
-            raise ValueError(f"{item.key} has no attempt to start")
-        request, payload = self.recipe.request(item), self.recipe.payload(item)
+    async def _start(self, work: Work, request: Mapping[str, Any]) -> None:
         # A request that has left is followed to its end: cancelling it would
         # turn an answer that is on its way into an unknown outcome.
         with anyio.CancelScope(shield=True):
-            work.uncertain = True
+            work.sending = True
             try:
-                status_url = await self.service.start(item.attempt, request, payload)
-            except _REFUSALS:
-                work.uncertain = False
-                raise
-            await self._taken(work, status_url, "")
+                await self._send(work, request)
+            finally:
+                work.sending = False
+
+    async def _send(self, work: Work, request: Mapping[str, Any]) -> None:
+        if work.item.state is State.UPLOADED:
+            work.item = await self.journal.move(work.item, work.item.to(State.STARTING))
+        item = work.item
+        if item.attempt is None:
+            raise ValueError(f"{item.key} has no attempt to start")
+        work.uncertain = True
+        try:
+            status_url = await self.service.start(item.attempt, request, self.recipe.payload(item))
+        except _REFUSALS:
+            work.uncertain = False
+            raise
+        await self._taken(work, status_url, "")
 
     async def _found(self, work: Work) -> bool:
         """Whether the lost start had begun after all; then the encode is taken up."""

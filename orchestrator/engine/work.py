@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import anyio
+
 from orchestrator.model.items import Item, Output
 
 
@@ -11,16 +13,27 @@ class Work:
 
     Nothing here is needed to go on after a crash: the ledger's snapshot
     (``item``) is enough. ``failures`` counts the tries of the present step that
-    failed. ``uncertain`` says that a start may have left without an answer.
+    failed. ``uncertain`` says that a start may have left without an answer,
+    ``sending`` that one is leaving now. ``dropped`` work is the engine's no
+    more, wherever it still turns up; ``scope`` is what its step runs in.
     """
 
     item: Item
     failures: int = 0
     uncertain: bool = False
+    sending: bool = False
     holds_slot: bool = False
+    dropped: bool = False
     outputs: tuple[Output, ...] | None = None
+    scope: anyio.CancelScope | None = None
 
     def next_step(self) -> None:
         """The step succeeded: the next one begins with a clean count."""
         self.failures = 0
         self.uncertain = False
+
+    def drop(self) -> None:
+        """Do no more for it; what its step is doing now ends where it can."""
+        self.dropped = True
+        if self.scope is not None:
+            self.scope.cancel()

@@ -136,7 +136,9 @@ class _Run:
                 observer=self._observer,
                 clock=self._clock,
             )
-            self._engine = Engine(parts, self._limits(), self._patience(), self._options.limit)
+            self._engine = Engine(
+                parts, self._limits(), self._patience(), at_most=self._options.limit
+            )
             if not self.interrupts.heard():
                 await self._engine.run()
 

@@ -72,7 +72,7 @@ class House:
             observer=self.seen,
             clock=LoopClock(),
         )
-        return Engine(parts, self.limits, self.patience, at_most)
+        return Engine(parts, self.limits, self.patience, at_most=at_most)
 
     async def run(self, at_most: int | None = None) -> Mapping[State, int]:
         """One run to its end; the items by state after it."""
