@@ -9,45 +9,77 @@ import anyio
 from orchestrator.engine.work import Work
 from orchestrator.model.ports import Clock
 
+#: Entries that no longer count are swept once they are more than this, and than the others.
+_STALE = 64
+
 
 class StageQueue:
-    """Orders work by priority, then by arrival; holds back what is not due yet.
+    """Orders work by turn (``model.turns``), then by arrival; holds back what is not due yet.
 
     A retry keeps its place among its equals only from the moment it is due, so
-    an item that waits out a backoff never blocks a stage.
+    an item that waits out a backoff never blocks a stage. An item is queued once
+    at most. Of its entries only the one with its ticket counts: removed work
+    leaves one behind that is passed over.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._arrivals = itertools.count()
-        self._ready: list[tuple[int, int, Work]] = []
+        self._numbers = itertools.count()
+        self._tickets: dict[int, int] = {}
+        #: rank, less its weight, ticket (they grow: who has the smaller arrived first), work
+        self._ready: list[tuple[float, int, int, Work]] = []
+        #: when it is due, ticket, work
         self._delayed: list[tuple[float, int, Work]] = []
         self._waiters: deque[anyio.Event] = deque()
         self._shrunk = anyio.Event()
 
     def __len__(self) -> int:
-        return len(self._ready) + len(self._delayed)
+        return len(self._tickets)
 
     def put(self, work: Work, delay: float = 0.0) -> None:
         """Add work; it may be taken after ``delay`` seconds."""
         if delay > 0:
-            due = self._clock.monotonic() + delay
-            heapq.heappush(self._delayed, (due, next(self._arrivals), work))
+            entry = (self._clock.monotonic() + delay, self._new_ticket(work), work)
+            heapq.heappush(self._delayed, entry)
         else:
             self._push_ready(work)
         self._wake_one()
 
     async def get(self) -> Work:
-        """The most urgent work that is due, as soon as there is some."""
+        """The work whose turn is first of what is due, as soon as there is some."""
         while True:
             wait = self._release_due()
-            if self._ready:
-                work = heapq.heappop(self._ready)[2]
+            if self._some_ready():
+                work = heapq.heappop(self._ready)[-1]
+                del self._tickets[work.item.id]
                 self._shrunk.set()
-                if self._ready or self._delayed:
+                if self._tickets:
                     self._wake_one()  # someone must watch what is left
                 return work
             await self._wait(wait)
+
+    def best(self) -> tuple[float, int] | None:
+        """The turn of what ``get`` would give now: the smaller goes first. None: nothing."""
+        self._release_due()
+        return self._ready[0][:2] if self._some_ready() else None
+
+    def reorder(self) -> None:
+        """Heed that turns of queued items have changed; equals stay as they arrived."""
+        self._ready = [
+            (work.item.rank, -work.item.weight, ticket, work)
+            for _, _, ticket, work in self._ready
+            if self._counts(work, ticket)
+        ]
+        heapq.heapify(self._ready)
+
+    def remove(self, item: int) -> bool:
+        """Take the item of that id out, due or not; whether it was queued here."""
+        if self._tickets.pop(item, None) is None:
+            return False
+        self._shrunk.set()
+        if len(self._ready) + len(self._delayed) > max(_STALE, 2 * len(self._tickets)):
+            self._sweep()
+        return True
 
     async def shorter_than(self, length: int) -> None:
         """Return once fewer than ``length`` items are queued."""
@@ -75,13 +107,38 @@ class StageQueue:
         if self._waiters:
             self._waiters.popleft().set()
 
+    def _new_ticket(self, work: Work) -> int:
+        ticket = self._tickets[work.item.id] = next(self._numbers)
+        return ticket
+
     def _push_ready(self, work: Work) -> None:
-        entry = (-work.item.priority, next(self._arrivals), work)
+        entry = (work.item.rank, -work.item.weight, self._new_ticket(work), work)
         heapq.heappush(self._ready, entry)
+
+    def _counts(self, work: Work, ticket: int) -> bool:
+        return self._tickets.get(work.item.id) == ticket
+
+    def _some_ready(self) -> bool:
+        """Whether some work is ready; then the first entry is one that counts."""
+        while self._ready and not self._counts(self._ready[0][3], self._ready[0][2]):
+            heapq.heappop(self._ready)
+        return bool(self._ready)
 
     def _release_due(self) -> float | None:
         """Move what is due to the ready heap; seconds until the next is, if any."""
         now = self._clock.monotonic()
-        while self._delayed and self._delayed[0][0] <= now:
-            self._push_ready(heapq.heappop(self._delayed)[2])
-        return self._delayed[0][0] - now if self._delayed else None
+        while self._delayed:
+            due, ticket, work = self._delayed[0]
+            counts = self._counts(work, ticket)
+            if counts and due > now:
+                return due - now
+            heapq.heappop(self._delayed)
+            if counts:
+                self._push_ready(work)
+        return None
+
+    def _sweep(self) -> None:
+        """Drop the entries that no longer count."""
+        self.reorder()
+        self._delayed = [entry for entry in self._delayed if self._counts(entry[2], entry[1])]
+        heapq.heapify(self._delayed)

@@ -1,5 +1,8 @@
 """The queue before a stage."""
 
+import itertools
+from dataclasses import replace
+
 import anyio
 import pytest
 from hypothesis import given
@@ -7,6 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.engine.queue import StageQueue
 from orchestrator.engine.work import Work
+from orchestrator.model import turns
 from orchestrator.model.items import Item
 from orchestrator.model.states import State
 from tests.engine.simulated import LoopClock
@@ -14,8 +18,26 @@ from tests.engine.simulated import LoopClock
 pytestmark = pytest.mark.looptime
 
 
-def work(key: str, priority: int = 5) -> Work:
-    return Work(Item(id=0, key=key, state=State.PENDING, source=f"/{key}", priority=priority))
+_ids = itertools.count(1)
+
+
+def work(key: str, priority: int = 5, weight: int = 0, came_in: float = 0.0) -> Work:
+    return Work(
+        Item(
+            id=next(_ids),
+            key=key,
+            state=State.PENDING,
+            source=f"/{key}",
+            priority=priority,
+            rank=turns.rank(came_in, priority),
+            weight=weight,
+        )
+    )
+
+
+def move(piece: Work, priority: int, weight: int = 0) -> None:
+    rank = turns.rank(0.0, priority)
+    piece.item = replace(piece.item, priority=priority, rank=rank, weight=weight)
 
 
 async def taken(queue: StageQueue, count: int) -> list[str]:
@@ -121,8 +143,88 @@ async def test_tells_when_it_has_become_short() -> None:
         assert anyio.current_time() == pytest.approx(2)
 
 
-@given(st.lists(st.tuples(st.integers(0, 10), st.sampled_from([0.0, 1.0, 2.0])), max_size=30))
-def test_nothing_is_lost_and_ready_work_is_sorted(puts: list[tuple[int, float]]) -> None:
+async def test_the_longest_of_a_rank_goes_first_and_who_waited_long_before_a_newcomer() -> None:
+    queue = StageQueue(LoopClock())
+    queue.put(work("short", weight=1))
+    queue.put(work("long", weight=9))
+    queue.put(work("a day later, more urgent", 6, came_in=turns.AGEING + 1))
+    assert await taken(queue, 3) == ["long", "short", "a day later, more urgent"]
+
+
+async def test_reordered_work_overtakes_and_equals_keep_their_arrival() -> None:
+    queue = StageQueue(LoopClock())
+    works = {key: work(key) for key in "abcd"}
+    for piece in works.values():
+        queue.put(piece)
+    for key in "dc":
+        move(works[key], 9)
+    queue.reorder()
+    assert queue.best() == (turns.rank(0.0, 9), 0)
+    assert len(queue) == 4
+    assert await taken(queue, 4) == ["c", "d", "a", "b"]
+
+
+async def test_reordered_work_that_is_not_due_stays_so() -> None:
+    queue = StageQueue(LoopClock())
+    late = work("late")
+    queue.put(late, delay=60)
+    queue.put(work("now"))
+    move(late, 10)
+    queue.reorder()
+    assert await taken(queue, 2) == ["now", "late"]
+    assert anyio.current_time() == pytest.approx(60)
+
+
+async def test_removed_work_is_gone_and_may_come_back() -> None:
+    queue = StageQueue(LoopClock())
+    ready, late = work("ready"), work("late")
+    queue.put(ready)
+    queue.put(late, delay=5)
+    assert queue.remove(ready.item.id)
+    assert queue.remove(late.item.id)
+    assert not queue.remove(late.item.id)
+    assert len(queue) == 0
+    assert queue.best() is None
+    queue.put(ready)
+    assert await taken(queue, 1) == ["ready"]
+
+
+async def test_removing_tells_who_waits_for_a_short_queue() -> None:
+    queue = StageQueue(LoopClock())
+    piece = work("only")
+    queue.put(piece)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(queue.shorter_than, 1)
+        await anyio.sleep(1)
+        queue.remove(piece.item.id)
+
+
+async def test_entries_that_no_longer_count_do_not_pile_up() -> None:
+    queue = StageQueue(LoopClock())
+    queue.put(work("stays", 10))
+    for number in range(1000):
+        piece = work(str(number))
+        queue.put(piece, delay=60.0 * (number % 2))
+        queue.remove(piece.item.id)
+    assert len(queue._ready) + len(queue._delayed) < 100
+    assert len(queue) == 1
+
+
+#: What happens to a queue: (what, which piece, priority, weight, delay).
+happenings = st.lists(
+    st.tuples(
+        st.sampled_from(["put", "put", "get", "reorder", "remove", "later"]),
+        st.integers(0, 9),
+        st.integers(0, 10),
+        st.integers(0, 2),
+        st.sampled_from([0.0, 0.0, 1.0, 2.0]),
+    ),
+    max_size=80,
+)
+
+
+@given(happenings)
+def test_it_does_what_a_sorted_list_would(happened: list[tuple[str, int, int, int, float]]) -> None:
     now = 0.0
 
     class Stepped(LoopClock):
@@ -131,18 +233,32 @@ def test_nothing_is_lost_and_ready_work_is_sorted(puts: list[tuple[int, float]])
 
     async def scenario() -> None:
         nonlocal now
-        queue = StageQueue(Stepped())
-        for number, (priority, delay) in enumerate(puts):
-            queue.put(work(str(number), priority), delay)
-        seen: list[str] = []
-        for now_ in (0.0, 1.0, 2.0):
-            now = now_
-            priorities = []
-            while (queue._release_due() is None and queue._ready) or queue._ready:
-                piece = await queue.get()
-                priorities.append(piece.item.priority)
-                seen.append(piece.item.key)
-            assert priorities == sorted(priorities, reverse=True)
-        assert sorted(seen, key=int) == [str(number) for number in range(len(puts))]
+        queue, numbers = StageQueue(Stepped()), itertools.count()
+        model: dict[int, tuple[float, int, Work]] = {}  # due, arrival, work
+        for what, which, priority, weight, delay in happened:
+            if what == "later":
+                now += 1.0
+                for key, (due, _, piece) in sorted(model.items(), key=lambda pair: pair[1][:2]):
+                    if now - 1.0 < due <= now:
+                        model[key] = (due, next(numbers), piece)
+            elif what == "put" and which not in model:
+                piece = work(str(which), priority, weight)
+                piece.item = replace(piece.item, id=which)
+                queue.put(piece, delay)
+                model[which] = (now + delay, next(numbers), piece)
+            elif what == "reorder":
+                if which in model:
+                    move(model[which][2], priority, weight)
+                queue.reorder()
+            elif what == "remove":
+                assert queue.remove(which) is (model.pop(which, None) is not None)
+            ready = sorted(
+                ((p.item.rank, -p.item.weight, arrival, key) for key, (due, arrival, p) in
+                 model.items() if due <= now)
+            )  # fmt: skip
+            assert len(queue) == len(model)
+            assert queue.best() == (ready[0][:2] if ready else None)
+            if what == "get" and ready:
+                assert await queue.get() is model.pop(ready[0][3])[2]
 
     anyio.run(scenario)
