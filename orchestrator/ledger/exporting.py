@@ -16,9 +16,9 @@ from typing import Any, TextIO
 import orjson
 from sqlalchemy import Connection, bindparam, select
 
+from orchestrator.files import replacing
 from orchestrator.ledger import codec, schema
 from orchestrator.ledger.reader import LedgerReader
-from orchestrator.ledger.replace import replacing
 from orchestrator.model.errors import BadInput
 from orchestrator.model.items import Item, Output
 
@@ -68,8 +68,11 @@ def export(reader: LedgerReader, path: Path) -> int:
     write = formats.get(path.suffix.lower())
     if write is None:
         raise BadInput(f"{path}: write to a name that ends in .csv or .jsonl")
-    with reader.snapshot() as (connection, job, _), replacing(path) as file:
-        return write(file, connection, job)
+    try:
+        with reader.snapshot() as (connection, job, _), replacing(path) as file:
+            return write(file, connection, job)
+    except OSError as error:
+        raise BadInput(f"can't write {path}: {error.strerror or error}") from error
 
 
 def _write_csv(file: TextIO, connection: Connection, job: int) -> int:

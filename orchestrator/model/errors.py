@@ -165,6 +165,18 @@ class VerificationFailed(Permanent):
     error_class = "verification_failed"
 
 
+class OutputDamaged(Transient):
+    """Raised when what arrived is not of the size or checksum that was promised."""
+
+    error_class = "output_damaged"
+
+
+class NoRoom(OrchestratorError):
+    """Raised when outputs have found no room for too long: stops the run, all resumable."""
+
+    error_class = "no_room"
+
+
 class OutputMissing(Permanent):
     """Raised when an output that the service reported can't be fetched."""
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 from orchestrator.model.errors import OutputMissing, Permanent
 from orchestrator.model.items import Item, Output
 from orchestrator.services.disk_write import PartFile, in_thread
-from orchestrator.services.download import Downloader
+from orchestrator.services.download import Downloader, agree
 from orchestrator.services.folder_output import images_in, is_folder, path_of
 from orchestrator.services.http import Http
 from orchestrator.services.redact import redact
@@ -82,10 +82,10 @@ class HttpCollector:
         self, url: str, place: Path, size: int | None, since: float, count: "_Count"
     ) -> int:
         there = await in_thread(_size_of, place, since)
-        if there is not None and (size is None or _agree(there, size)):
+        if there is not None and (size is None or agree(there, size)):
             count.add(there)
             return there
-        return await self._downloader.fetch(url, place, since=since, got=count.add)
+        return await self._downloader.fetch(url, place, since=since, got=count.add, named=size)
 
     async def _folder(self, url: str, place: Path, since: float, count: "_Count") -> int:
         """Fetch a .vtt file and its images; the .vtt is put in its place last."""
@@ -148,8 +148,3 @@ def _size_of(path: Path, since: float) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return there.st_size if stat.S_ISREG(there.st_mode) and there.st_mtime >= since else None
-
-
-def _agree(size: int, named: int) -> bool:
-    """Sizes are named in megabytes with six digits, so the last digits may differ."""
-    return abs(size - named) <= 1 + named * 5e-6

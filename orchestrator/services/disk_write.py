@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from orchestrator.files import make_folders, put_in_place
 from orchestrator.model.errors import DiskFull, OrchestratorError, Permanent, Transient
 
 P = ParamSpec("P")
@@ -35,7 +36,7 @@ class PartFile:
 
     def __init__(self, target: Path) -> None:
         self.target = target
-        self._part = target.with_name(f".{target.name}.part")
+        self.path = target.with_name(f".{target.name}.part")
         self._file: int | None = None
 
     @property
@@ -45,9 +46,9 @@ class PartFile:
 
     def have(self, since: float) -> int:
         """How many bytes an earlier try left, if it was not before ``since`` (UNIX seconds)."""
-        self.target.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(self.target.parent)
         try:
-            left = self._part.stat()
+            left = self.path.stat()
         except FileNotFoundError:
             return 0
         return left.st_size if left.st_mtime >= since else 0
@@ -55,7 +56,7 @@ class PartFile:
     def write(self, data: bytes | bytearray, at: int) -> None:
         """Write ``data`` at offset ``at``; what lies behind it is cut off."""
         if self._file is None:
-            self._file = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
             os.ftruncate(self._file, at)
         view = memoryview(data)
         while view:
@@ -63,17 +64,19 @@ class PartFile:
             view, at = view[done:], at + done
 
     def finish(self, data: bytes | bytearray, at: int) -> None:
-        """Write the last ``data``, and put the file into its place, on disk for good."""
+        """Write the last ``data``, and ``settle``."""
         self.write(data, at)
-        assert self._file is not None
-        os.fsync(self._file)
+        self.settle()
+
+    def settle(self) -> None:
+        """Put the file into its place, on disk for good."""
         self.close()
-        self._part.replace(self.target)
-        folder = os.open(self.target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        put_in_place(self.path, self.target)
+
+    def discard(self) -> None:
+        """Throw away what was written: it can't become the target."""
+        self.close()
+        self.path.unlink(missing_ok=True)
 
     def put(self, data: bytes) -> None:
         """Write a small file whole."""

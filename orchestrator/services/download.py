@@ -7,7 +7,13 @@ from pathlib import Path
 
 from aiohttp import ClientResponse
 
-from orchestrator.model.errors import OrchestratorError, OutputMissing, Transient
+from orchestrator.model.errors import (
+    OrchestratorError,
+    OutputDamaged,
+    OutputMissing,
+    Transient,
+)
+from orchestrator.services.digests import Digest, digest_of, named_digest
 from orchestrator.services.disk_write import PartFile, in_thread
 from orchestrator.services.http import MIB, Http, read_bounded
 from orchestrator.services.redact import redact
@@ -29,9 +35,19 @@ class Downloader:
     stall: float
 
     async def fetch(
-        self, url: str, target: Path, *, since: float, got: Callable[[int], None]
+        self,
+        url: str,
+        target: Path,
+        *,
+        since: float,
+        got: Callable[[int], None],
+        named: int | None = None,
     ) -> int:
         """Bring ``url`` to ``target``; the answer is its size in bytes.
+
+        ``named`` is the size that the service named (see ``agree``). Raises
+        ``OutputDamaged``, and keeps nothing to go on from, where what came is
+        not of the size or the checksum that the service or the server names.
 
         Bytes that an earlier try left after ``since`` (UNIX seconds) are kept
         where the server can go on from there. ``got`` counts bytes, and takes
@@ -40,12 +56,14 @@ class Downloader:
         part = PartFile(target)
         try:
             have = await in_thread(part.have, since)
-            size = await self._stream(url, part, have, got)
-            if size is None:
-                size = await self._stream(url, part, 0, got)
-            if size is None:
-                raise Transient(f"{redact(url)}: answer not understood: 416 to a plain request")
-            return size
+            for begin in dict.fromkeys((have, 0)):
+                size = await self._stream(url, part, begin, named, got)
+                if size is not None:
+                    return size
+            raise Transient(f"{redact(url)}: answer not understood: 416 to a plain request")
+        except OutputDamaged:
+            await in_thread(part.discard)
+            raise
         finally:
             if part.is_open:
                 await in_thread(part.close)
@@ -62,7 +80,12 @@ class Downloader:
             return body
 
     async def _stream(
-        self, url: str, part: PartFile, have: int, got: Callable[[int], None]
+        self,
+        url: str,
+        part: PartFile,
+        have: int,
+        named: int | None,
+        got: Callable[[int], None],
     ) -> int | None:
         """Fetch from offset ``have`` on; None where the server can't, so begin at 0."""
         headers = {"Accept-Encoding": "identity"}
@@ -81,14 +104,39 @@ class Downloader:
                 raise _refused(response, await read_bounded(response, _LONGEST_REFUSAL), url)
             elif begin not in (0, have):
                 return None
+            _check_size(url, total, named)
+            digest = named_digest(response.headers, response.status, response.url.host or "")
             got(begin)
             at, last = begin, b""
             if response.status != 416:
                 at, last = await _write(response, part, begin, moved, got)
-        if total is not None and at + len(last) != total:
-            raise Transient(f"{redact(url)} has {total} bytes and sent {at + len(last)}")
-        await in_thread(part.finish, last, at)
-        return at + len(last)
+        size = at + len(last)
+        if total is not None and size != total:
+            family = Transient if size < total else OutputDamaged  # less: to go on from
+            raise family(f"{redact(url)} has {total} bytes and sent {size}")
+        _check_size(url, size, named)
+        await in_thread(part.write, last, at)
+        if digest is not None:
+            await _check_digest(url, part.path, digest)
+        await in_thread(part.settle)
+        return size
+
+
+def agree(size: int, named: int) -> bool:
+    """Sizes are named in megabytes with six digits, so the last digits may differ."""
+    return abs(size - named) <= 1 + named * 5e-6
+
+
+def _check_size(url: str, size: int | None, named: int | None) -> None:
+    if size is not None and named is not None and not agree(size, named):
+        raise OutputDamaged(f"{redact(url)} has {size:,} bytes; the service had said {named:,}")
+
+
+async def _check_digest(url: str, path: Path, digest: Digest) -> None:
+    if await digest_of(path, digest.algorithm) != digest.value:
+        raise OutputDamaged(
+            f"{redact(url)} arrived damaged: its {digest.algorithm} is not what the server says"
+        )
 
 
 async def _write(

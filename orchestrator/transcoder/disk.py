@@ -1,12 +1,13 @@
 """Work with files, kept off the event loop, and the few operations that must last."""
 
 import asyncio
-import os
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ParamSpec, TypeVar
+
+from orchestrator.files import sync
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -37,26 +38,12 @@ class Disk:
         self._threads.shutdown()
 
 
-def sync_file(path: Path) -> None:
-    """Return when the file's bytes are on the disk."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def sync_folder(path: Path) -> None:
-    """Return when the folder's own entries are on the disk."""
-    sync_file(path)
-
-
 def sync_tree(path: Path) -> None:
-    """``sync_file`` for a file, or for all files in a folder and the folder itself."""
+    """``files.sync`` for a file, or for all files in a folder and the folder itself."""
     if path.is_dir():
         for child in path.iterdir():
             sync_tree(child)
-    sync_file(path)
+    sync(path)
 
 
 def free_bytes(path: Path) -> int:

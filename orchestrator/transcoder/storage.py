@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from orchestrator.files import make_folders, put_in_place, sync
 from orchestrator.query import EncodeQuery, Format
 from orchestrator.transcoder.answers import ApiError, Code, extension, record
-from orchestrator.transcoder.disk import remove, sync_folder, sync_tree
+from orchestrator.transcoder.disk import remove, sync_tree
 from orchestrator.transcoder.ports import Encoded, MediaError, Produced
 from orchestrator.transcoder.tasks import Task
 
@@ -59,7 +60,7 @@ class Storage:
             records.append(record(made, stored))
         if names:
             sync_tree(folder)
-            sync_folder(self._outputs)
+            sync(self._outputs)
         return records
 
     def find(self, key: str, path: str) -> Path | None:
@@ -119,15 +120,13 @@ def _write(made: Produced, target: Path) -> None:
 
 def _place(file: Path, target: Path) -> None:
     """A file at ``target``, whole or not at all, and on the disk."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(target.parent)
     partial = target.with_name(f".{secrets.token_hex(8)}.part")
     try:
         _link_or_copy(file, partial)
-        sync_tree(partial)
-        partial.replace(target)
+        put_in_place(partial, target)
     finally:
         partial.unlink(missing_ok=True)
-    sync_folder(target.parent)
 
 
 def _link_or_copy(file: Path, target: Path) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import errno
+import hashlib
 import os
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +17,7 @@ from orchestrator.model.errors import (
     Busy,
     DiskFull,
     OrchestratorError,
+    OutputDamaged,
     OutputMissing,
     Permanent,
     Stalled,
@@ -225,6 +228,43 @@ async def test_a_broken_download_is_picked_up(http: Http, target: Path) -> None:
         rest = data[begin:]
         extent = f"bytes {begin}-{len(data) - 1}/{len(data)}"
         faults.does(answer(rest, 206, Content_Range=extent))
+        await collect(collector, output)
+    assert (target / "a.mp4").read_bytes() == data
+
+
+LIES = {
+    "a size": (answer(b"a" * 900), 1000),
+    "a size that is not there": (answer(b"a" * 1000), 0),
+    "a digest": (answer(b"a" * 1000, Repr_Digest="sha-256=:" + "A" * 43 + "=:"), 1000),
+    "more than the whole": (answer(b"a" * 1000, 206, Content_Range="bytes 0-999/900"), None),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+async def test_a_server_that_lies(http: Http, target: Path, lie: str) -> None:
+    wrong, size = LIES[lie]
+    right = answer(b"b" * (1000 if size is None else size))
+    output = Output("video-0-0", "video", "/a.mp4?sig=hidden", user_tag="a.mp4", size=size)
+    async with fault_server(wrong, right) as faults:
+        collector = HttpCollector(http, faults.url, placed(target))
+        with pytest.raises(OutputDamaged) as failed:
+            await collect(collector, output)
+        assert "hidden" not in str(failed.value)
+        assert inside(target) == []
+        await collect(collector, output)
+    assert set((target / "a.mp4").read_bytes()) <= {ord("b")}
+
+
+async def test_a_damaged_beginning_is_not_kept(http: Http, target: Path) -> None:
+    data = os.urandom(5000)
+    digest = "sha-256=:" + b64encode(hashlib.sha256(data).digest()).decode() + ":"
+    put(target / ".a.mp4.part", b"not the beginning of it"[:20])
+    output = Output("video-0-0", "video", "/a.mp4", user_tag="a.mp4", size=5000)
+    rest = answer(data[20:], 206, Content_Range="bytes 20-4999/5000", Repr_Digest=digest)
+    async with fault_server(rest, answer(data, Repr_Digest=digest)) as faults:
+        collector = HttpCollector(http, faults.url, placed(target))
+        with pytest.raises(OutputDamaged, match="sha256"):
+            await collect(collector, output)
         await collect(collector, output)
     assert (target / "a.mp4").read_bytes() == data
 

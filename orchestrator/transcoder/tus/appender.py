@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.transcoder.disk import sync_folder
+from orchestrator.files import sync
 from orchestrator.transcoder.tus.wire import CHECKSUM_MISMATCH, Checksum, TusError
 
 
@@ -74,7 +74,7 @@ class Appender:
     def _sync_if_whole(self) -> None:
         if self.offset == self._length:
             os.fsync(self._open())
-            sync_folder(self._path.parent)
+            sync(self._path.parent)
 
     def _prove(self, checksum: Checksum) -> None:
         if self._hash.digest() != checksum.digest:

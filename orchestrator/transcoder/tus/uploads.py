@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
+from orchestrator.files import sync
 from orchestrator.transcoder.database import Database
-from orchestrator.transcoder.disk import Disk, sync_file, sync_folder
+from orchestrator.transcoder.disk import Disk
 from orchestrator.transcoder.tasks import TaskState
 from orchestrator.transcoder.tus.appender import mend, unproven
 from orchestrator.transcoder.tus.wire import TusError
@@ -217,8 +218,8 @@ def _join(sources: Sequence[Path], target: Path) -> None:
         for source in sources:
             with source.open("rb") as part:
                 shutil.copyfileobj(part, joined, _COPY)
-    sync_file(target)
-    sync_folder(target.parent)
+    sync(target)
+    sync(target.parent)
 
 
 def _unlink(path: Path) -> None:
