@@ -41,12 +41,14 @@ class Ingest:
         *,
         keep_going: bool,
         retry: Callable[[str], bool],
+        following: bool = False,
     ) -> None:
         self._intake = intake
         self._manifest = manifest
         self._versions = versions
         self._keep_going = keep_going
         self._retry = retry
+        self._following = following
         self._total = 0
         self._counts: Counter[Action] = Counter()
         self._problems: list[Problem] = []
@@ -66,7 +68,7 @@ class Ingest:
         self._take_clashes()
         return Ingested(
             total=self._total,
-            taken=self._keep_going or not self._problem_count,
+            taken=self._keep_going or self._following or not self._problem_count,
             counts=+self._counts,
             problems=tuple(self._problems),
             problem_count=self._problem_count,
@@ -84,7 +86,7 @@ class Ingest:
         problems += self._write(usable)
         problems.sort(key=lambda problem: problem.line)
         self._report(problems)
-        if self._keep_going and problems:
+        if self._keep_going and problems and not self._following:
             self._set_aside(problems)
 
     def _made(self, entry: Row | Problem) -> Candidate | Problem:
@@ -100,8 +102,12 @@ class Ingest:
         again: list[tuple[Found, str]] = []
         problems: list[Problem] = []
         lines = self._lines_of(found.values())
+        followed: list[tuple[Candidate, Found]] = []
         for each in usable:
             key = each.row.key
+            if self._following and key in found and found[key].seen_run == self._intake.run:
+                followed.append((each, found[key]))
+                continue
             if key in lines:
                 problems.append(rows.repeated(self._manifest, each.row, lines[key]))
                 continue
@@ -118,6 +124,7 @@ class Ingest:
         self._intake.add(new)
         self._intake.see(seen)
         self._intake.requeue(again)
+        self._intake.prioritise(followed)
         return problems
 
     def _lines_of(self, found: Iterable[Found]) -> dict[str, int]:

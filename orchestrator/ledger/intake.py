@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, literal_column, update
+from sqlalchemy import Connection, bindparam, update
 
 from orchestrator.ledger import codec, schema
 from orchestrator.ledger.bulk import Bulk, adding, each
 from orchestrator.ledger.rows import Candidate, Found
 from orchestrator.model import turns
 from orchestrator.model.errors import BadInput
-from orchestrator.model.items import DEFAULT_PRIORITY, Problem
+from orchestrator.model.items import DEFAULT_PRIORITY, Problem, Row
 from orchestrator.model.states import State
+from orchestrator.model.turns import Order
 
 _I, _A = schema.items.c, schema.attempts.c
 
@@ -22,15 +23,18 @@ _FROM_MANIFEST = (
 
 _OF_ITEM = update(schema.items).where(_I.id == bindparam("of_item"))
 
+#: A changed priority moves the rank, and leaves it the time that was waited.
+_RANK_MOVED = _I.rank + (_I.priority - bindparam("priority")) * bindparam("ageing")
+
 _ADD = adding(schema.items, "id")
 _SEE = Bulk(
     _OF_ITEM.values(
-        each(*_FROM_MANIFEST, "fingerprint", "digest", "folder", "seen_run")
-        | {
-            "rank": _I.rank
-            + (_I.priority - bindparam("priority")) * literal_column(str(turns.AGEING))
-        }
+        each(*_FROM_MANIFEST, "fingerprint", "digest", "folder", "seen_run", "weight")
+        | {"rank": _RANK_MOVED}
     )
+)
+_PRIORITISE = Bulk(
+    _OF_ITEM.where(_I.state == State.PENDING.value).values(each("priority") | {"rank": _RANK_MOVED})
 )
 _SEE_PROBLEM = Bulk(_OF_ITEM.values(each("line", "seen_run")))
 _REQUEUE = Bulk(
@@ -54,26 +58,57 @@ MAY_FAIL = frozenset({State.PENDING.value, State.FAILED.value})
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """When rows came in (UNIX seconds), and what says whose turn comes first."""
+
+    now: float
+    order: Order = Order.FIRST
+    ageing: float = turns.AGEING
+
+    def rank(self, priority: int) -> float:
+        """The rank of a row that comes in now."""
+        return turns.rank(self.now, priority, self.ageing)
+
+    def weight(self, row: Row) -> int:
+        """How much a row goes before others of its rank."""
+        return turns.weight(self.order, row.duration, row.size)
+
+
+@dataclass(frozen=True, slots=True)
 class Intake:
     """Writes rows of one run's manifest, within the caller's transaction."""
 
     connection: Connection
     job: int
     run: int
-    now: float
+    turn: Turn
+
+    @property
+    def now(self) -> float:
+        """When the rows came in, UNIX seconds."""
+        return self.turn.now
 
     def add(self, candidates: Sequence[Candidate]) -> None:
         """Items that were not seen before."""
-        values = [_said(new) for new in candidates]
+        values = [self._said(new) for new in candidates]
         blank = self._blank()
         for row in values:
-            row.update(blank)
-            row["rank"] = turns.rank(self.now, row["priority"])
+            weight = row["weight"]
+            row.update(blank, weight=weight, rank=self.turn.rank(row["priority"]))
         _ADD.run(self.connection, values)
 
     def see(self, known: Sequence[tuple[Candidate, Found]]) -> None:
         """Items that are on record: what the manifest says of them now."""
         _SEE.run(self.connection, [self._seen(now, found) for now, found in known])
+
+    def prioritise(self, known: Sequence[tuple[Candidate, Found]]) -> None:
+        """Items of this run: a changed priority counts while they are pending."""
+        values = [
+            {"of_item": found.id, "priority": now.row.priority, "ageing": self.turn.ageing}
+            for now, found in known
+            if now.row.priority != found.priority
+        ]
+        _PRIORITISE.run(self.connection, values)
 
     def requeue(self, known: Sequence[tuple[Found, str]]) -> None:
         """Items that go back to pending, each with the reason."""
@@ -149,7 +184,7 @@ class Intake:
             "first_run": self.run,
             "seen_run": self.run,
             "state": State.PENDING.value,
-            "rank": turns.rank(self.now, DEFAULT_PRIORITY),
+            "rank": self.turn.rank(DEFAULT_PRIORITY),
             "weight": 0,
             "attempts": 0,
             "attempt": None,
@@ -160,12 +195,33 @@ class Intake:
         }
 
     def _seen(self, now: Candidate, found: Found) -> dict[str, Any]:
-        values = _said(now)
+        values = self._said(now)
         values["of_item"] = found.id
+        values["ageing"] = self.turn.ageing
         values["seen_run"] = self.run
         values["fingerprint"] = now.row.fingerprint or found.fingerprint
         values["digest"] = now.digest or found.digest
         return values
+
+    def _said(self, now: Candidate) -> dict[str, Any]:
+        """What the manifest says of an item."""
+        row = now.row
+        return {
+            "key": row.key,
+            "source": row.source,
+            "stitch": now.stitch,
+            "priority": row.priority,
+            "payload": row.payload,
+            "tags": now.tags,
+            "fields": now.fields,
+            "size": row.size,
+            "duration": row.duration,
+            "line": row.line,
+            "fingerprint": row.fingerprint,
+            "digest": now.digest,
+            "folder": now.folder,
+            "weight": self.turn.weight(row),
+        }
 
     def _tell(self, known: Sequence[tuple[Found, str]], now: State) -> None:
         events = [
@@ -181,23 +237,3 @@ class Intake:
             for found, note in known
         ]
         _ADD_EVENTS.run(self.connection, events)
-
-
-def _said(now: Candidate) -> dict[str, Any]:
-    """What the manifest says of an item."""
-    row = now.row
-    return {
-        "key": row.key,
-        "source": row.source,
-        "stitch": now.stitch,
-        "priority": row.priority,
-        "payload": row.payload,
-        "tags": now.tags,
-        "fields": now.fields,
-        "size": row.size,
-        "duration": row.duration,
-        "line": row.line,
-        "fingerprint": row.fingerprint,
-        "digest": now.digest,
-        "folder": now.folder,
-    }

@@ -19,14 +19,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from orchestrator.ledger import reads, schema, sqlite, upgrade, writes
 from orchestrator.ledger.commits import GroupCommit
 from orchestrator.ledger.ingest import Ingest, Ingested
-from orchestrator.ledger.intake import Intake
+from orchestrator.ledger.intake import Intake, Turn
 from orchestrator.ledger.lock import LedgerLock
 from orchestrator.ledger.rows import Versions
 from orchestrator.ledger.writes import Step
+from orchestrator.model import turns
 from orchestrator.model.errors import IllegalMove, LedgerProblem
 from orchestrator.model.items import Change, Item, Output, Problem, Row
 from orchestrator.model.ports import Clock
 from orchestrator.model.states import State, allowed
+from orchestrator.model.turns import Order
 
 T = TypeVar("T")
 
@@ -120,20 +122,36 @@ class SqlLedger:
         *,
         keep_going: bool,
         retry: Callable[[str], bool],
+        order: Order = Order.FIRST,
+        ageing: float = turns.AGEING,
+        following: bool = False,
     ) -> Ingested:
         """Take the run's manifest in: all of it, or nothing.
 
         Nothing is taken in where there are problems, unless ``keep_going``: each
         row with a problem is then a failed item (class ``bad_input``) by its key,
         or by ``file:line``. ``retry`` says which error classes of failed items
-        are tried again. ``rows`` and ``versions`` are used in another thread;
-        what they raise comes out here, and leaves nothing written.
+        are tried again. ``order`` and ``ageing`` (seconds) say whose turn comes
+        first: ``model.turns``. ``rows`` and ``versions`` are used in another
+        thread; what they raise comes out here, and leaves nothing written.
+
+        ``following`` reads the manifest again while its run goes on: new rows are
+        added, a changed priority counts for what is still pending, all else that
+        the run has is left as it is. Bad rows are reported and left out.
         """
         if not self._run:
             raise RuntimeError("begin_run comes first")
         stop = threading.Event()
-        intake = Intake(self._writer, self._job, self._run, self._clock.now())
-        ingest = Ingest(intake, self._manifest, versions, keep_going=keep_going, retry=retry)
+        turn = Turn(self._clock.now(), order, ageing)
+        intake = Intake(self._writer, self._job, self._run, turn)
+        ingest = Ingest(
+            intake,
+            self._manifest,
+            versions,
+            keep_going=keep_going,
+            retry=retry,
+            following=following,
+        )
 
         def take() -> Ingested:
             transaction = self._writer.begin()

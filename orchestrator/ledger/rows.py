@@ -19,7 +19,7 @@ _I = schema.items.c
 #: What ``Found`` is made of, in its order.
 FOUND = (
     *(_I.id, _I.key, _I.state, _I.fingerprint, _I.digest, _I.error_class),
-    *(_I.seen_run, _I.line, _I.attempt),
+    *(_I.seen_run, _I.line, _I.attempt, _I.priority),
 )
 _LOOK_UP = select(*FOUND).where(
     _I.job_id == bindparam("job"), _I.key.in_(bindparam("keys", expanding=True))
@@ -70,6 +70,7 @@ class Found(NamedTuple):
     seen_run: int
     line: int
     attempt: int | None
+    priority: int
 
     @property
     def known(self) -> Known:

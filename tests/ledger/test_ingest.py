@@ -11,6 +11,7 @@ from orchestrator.ledger import LedgerReader
 from orchestrator.model.decisions import Action
 from orchestrator.model.items import Change, Problem, StitchPart
 from orchestrator.model.states import IN_FLIGHT, State
+from orchestrator.model.turns import Order
 from tests.ledger.support import Recipe, always, begin, bring_to, never, row, rows, take_in
 
 
@@ -393,3 +394,58 @@ async def test_memory_does_not_grow_with_the_manifest(opened):
             tracemalloc.stop()
         assert peaks[1] < peaks[0] * 1.5
         assert peaks[1] < 8_000_000
+
+
+async def follow(ledger, manifest, **options):
+    """The manifest of the run that goes on, read again."""
+    return await ledger.ingest(
+        manifest, Recipe(), keep_going=False, retry=never, following=True, **options
+    )
+
+
+async def test_following_adds_new_rows_and_leaves_the_others(opened):
+    async with opened() as ledger:
+        await take_in(ledger, rows(3))
+        item = await stand(ledger, "item-00001")
+        await bring_to(ledger, item, State.ENCODING)
+        changed = [replace(each, fingerprint="f2") for each in rows(5)]
+        taken = await follow(ledger, changed[1:])
+        assert (taken.taken, taken.problem_count) == (True, 0)
+        assert dict(taken.counts) == {Action.NEW: 2}
+        assert await ledger.counts() == {State.PENDING: 4, State.ENCODING: 1}
+        assert (await stand(ledger, "item-00000")).fingerprint == "f1"
+        assert (await stand(ledger, "item-00002")).fingerprint == "f1"
+
+
+async def test_following_takes_a_changed_priority_over_while_an_item_is_pending(opened):
+    async with opened() as ledger:
+        await take_in(ledger, rows(3))
+        await bring_to(ledger, await stand(ledger, "item-00001"), State.ENCODING)
+        await follow(ledger, [replace(each, priority=9) for each in rows(3)[1:]])
+        assert [item.key for item in await ledger.pending(9, ())] == ["item-00002", "item-00000"]
+        assert (await stand(ledger, "item-00002")).priority == 9
+        assert (await stand(ledger, "item-00001")).priority == 5
+
+
+async def test_following_reports_bad_rows_and_takes_the_others(opened):
+    async with opened() as ledger:
+        await take_in(ledger, rows(1))
+        taken = await follow(ledger, [*rows(1), BAD, row("c", line=6)])
+        assert (taken.taken, taken.problems) == (True, (BAD,))
+        assert await ledger.counts() == {State.PENDING: 2}
+
+
+async def test_the_longest_first_within_a_priority(opened):
+    manifest = [
+        *(row("short", duration=5.0), row("long", duration=7200.0)),
+        *(row("large", size=60_000_000), row("urgent", priority=9)),
+    ]
+    async with opened() as ledger:
+        await ledger.begin_run("qencode", "m.csv", {})
+        await ledger.ingest(
+            manifest, Recipe(), keep_going=False, retry=never, order=Order.LONGEST, ageing=60.0
+        )
+        items = await ledger.pending(9, ())
+    assert [item.key for item in items] == ["urgent", "long", "large", "short"]
+    assert items[1].duration == 7200.0
+    assert items[1].rank - items[0].rank == 4 * 60.0
