@@ -13,8 +13,8 @@ _NOT_BENCHMARKS = frozenset({"__main__", "harness"})
 
 
 def names() -> list[str]:
-    """The benchmarks: each module of this package is one, but for these two."""
-    found = (module.name for module in pkgutil.iter_modules([str(_HERE)]))
+    """The benchmarks: each module of this package is one, but for these two. Folders are none."""
+    found = (each.name for each in pkgutil.iter_modules([str(_HERE)]) if not each.ispkg)
     return sorted(name for name in found if name not in _NOT_BENCHMARKS)
 
 

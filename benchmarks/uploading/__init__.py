@@ -1,0 +1,1 @@
+"""What the benchmarks of uploads share: clients, the servers that they upload to, rounds."""
