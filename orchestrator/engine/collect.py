@@ -2,36 +2,67 @@
 
 from dataclasses import dataclass, replace
 
+from orchestrator.engine.disk import DiskGuard
 from orchestrator.engine.journal import Journal
 from orchestrator.engine.work import Work
-from orchestrator.model.ports import Clock, Collector, Ledger, Observer
+from orchestrator.model.errors import VerificationFailed
+from orchestrator.model.items import Attempt, Item, Output
+from orchestrator.model.ports import Clock, Collector, Ledger, Observer, Verifier
 from orchestrator.model.states import State
 
 
 @dataclass(frozen=True, slots=True)
 class CollectStage:
-    """Takes work whose outputs are on record; leaves it completed."""
+    """Takes work whose outputs are on record; leaves it completed.
+
+    Without a ``verifier`` what was collected is taken as it is, and without a
+    ``disk`` guard there is always room.
+    """
 
     collector: Collector
     ledger: Ledger
     journal: Journal
     observer: Observer
     clock: Clock
+    verifier: Verifier | None = None
+    disk: DiskGuard | None = None
 
     async def __call__(self, work: Work) -> None:
-        """Fetch what is not there yet, then call the item completed."""
-        item = work.item
-        if item.attempt is None:
-            raise ValueError(f"{item.key} has no attempt to collect")
+        """Fetch what is not there yet, verify it, then call the item completed."""
+        attempt = work.item.attempt
+        if attempt is None:
+            raise ValueError(f"{work.item.key} has no attempt to collect")
         if work.outputs is None:
-            work.outputs = await self.ledger.outputs(item)
-        outputs = await self.collector.collect(
-            item, work.outputs, lambda done, total: self.observer.got(item, done, total)
+            work.outputs = await self.ledger.outputs(work.item)
+        outputs = await self._fetch(work.item, work.outputs)
+        notes = await self._verify(work, outputs)
+        work.item = await self.journal.move(
+            work.item, self._completed(work.item, attempt), outputs=outputs, note="; ".join(notes)
         )
-        now = item.to(
+
+    async def _fetch(self, item: Item, reported: tuple[Output, ...]) -> tuple[Output, ...]:
+        async def collect() -> tuple[Output, ...]:
+            return await self.collector.collect(
+                item, reported, lambda done, total: self.observer.got(item, done, total)
+            )
+
+        return await (self.disk.fetch(item, reported, collect) if self.disk else collect())
+
+    async def _verify(self, work: Work, outputs: tuple[Output, ...]) -> tuple[str, ...]:
+        if self.verifier is None:
+            return ()
+        try:
+            return await self.verifier.verify(work.item, outputs)
+        except VerificationFailed:
+            # On record, so that a person can look at the files: failing writes no outputs.
+            now = work.item.to(State.COLLECTING)
+            work.item = self.journal.jot(work.item, now, outputs=outputs)
+            raise
+
+    def _completed(self, item: Item, attempt: Attempt) -> Item:
+        return item.to(
             State.COMPLETED,
-            attempt=replace(item.attempt, ended_at=self.clock.now()),
+            attempt=replace(attempt, ended_at=self.clock.now()),
             error_class=None,
             error=None,
         )
-        work.item = await self.journal.move(item, now, outputs=outputs)

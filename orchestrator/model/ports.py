@@ -129,6 +129,40 @@ class Collector(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """Why outputs can't be collected now; sizes in bytes.
+
+    ``free`` is what nobody else has been promised, ``needed`` what it would take,
+    with what is to be left free.
+    """
+
+    folder: str
+    free: int
+    needed: int
+
+
+class Room(Protocol):
+    """Disk space for outputs, shared by all that are collected at once."""
+
+    async def hold(self, item: Item, outputs: Sequence[Output]) -> Shortage | None:
+        """Keep room for an item's outputs until ``let_go``; or say what is missing."""
+
+    def let_go(self, item: Item) -> None:
+        """What was held for the item and not used is for others again."""
+
+
+class Verifier(Protocol):
+    """Looks at what was collected."""
+
+    async def verify(self, item: Item, outputs: Sequence[Output]) -> tuple[str, ...]:
+        """Prove that outputs are what was asked for; the answer is what could not be proven.
+
+        Raises ``VerificationFailed`` naming the file, what was expected and what
+        was found. Changes and deletes nothing.
+        """
+
+
 class Recipe(Protocol):
     """A job's request, ready to be filled in for an item."""
 

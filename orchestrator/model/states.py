@@ -54,7 +54,7 @@ _ENDINGS = frozenset({State.FAILED, State.CANCELLED})
 #: From each state, the states that an item may move to. A move back to
 #: ``PENDING`` gives up the present attempt; a new one begins at the next stage.
 #: A state that may follow itself takes notes on the way (an upload URL, a new
-#: status URL, a replaced task).
+#: status URL, a replaced task, where outputs were collected to).
 MOVES: Mapping[State, frozenset[State]] = MappingProxyType(
     {
         State.PENDING: _ENDINGS | {State.UPLOADING, State.UPLOADED},
@@ -62,7 +62,7 @@ MOVES: Mapping[State, frozenset[State]] = MappingProxyType(
         State.UPLOADED: _ENDINGS | {State.STARTING, State.PENDING},
         State.STARTING: _ENDINGS | {State.ENCODING, State.PENDING},
         State.ENCODING: _ENDINGS | {State.ENCODING, State.COLLECTING, State.PENDING},
-        State.COLLECTING: _ENDINGS | {State.COMPLETED, State.PENDING},
+        State.COLLECTING: _ENDINGS | {State.COLLECTING, State.COMPLETED, State.PENDING},
         State.COMPLETED: frozenset({State.PENDING}),
         State.FAILED: frozenset({State.PENDING}),
         State.CANCELLED: frozenset({State.PENDING}),
