@@ -3,10 +3,12 @@
 import heapq
 import itertools
 from collections import deque
+from collections.abc import Mapping
 
 import anyio
 
 from orchestrator.engine.work import Work
+from orchestrator.model.items import Item
 from orchestrator.model.ports import Clock
 
 #: Entries that no longer count are swept once they are more than this, and than the others.
@@ -63,14 +65,17 @@ class StageQueue:
         self._release_due()
         return self._ready[0][:2] if self._some_ready() else None
 
-    def reorder(self) -> None:
-        """Heed that turns of queued items have changed; equals stay as they arrived."""
-        self._ready = [
-            (work.item.rank, -work.item.weight, ticket, work)
-            for _, _, ticket, work in self._ready
-            if self._counts(work, ticket)
-        ]
-        heapq.heapify(self._ready)
+    def reorder(self, items: Mapping[int, Item]) -> None:
+        """Give the queued ones of these items, by id, their new snapshots and turns.
+
+        Equals stay as they arrived. What is not queued here is left alone.
+        """
+        if items.keys().isdisjoint(self._tickets):
+            return
+        for *_, ticket, work in itertools.chain(self._ready, self._delayed):
+            if work.item.id in items and self._counts(work, ticket):
+                work.item = items[work.item.id]
+        self._rebuild()
 
     def remove(self, item: int) -> bool:
         """Take the item of that id out, due or not; whether it was queued here."""
@@ -78,7 +83,7 @@ class StageQueue:
             return False
         self._shrunk.set()
         if len(self._ready) + len(self._delayed) > max(_STALE, 2 * len(self._tickets)):
-            self._sweep()
+            self._rebuild()
         return True
 
     async def shorter_than(self, length: int) -> None:
@@ -137,8 +142,13 @@ class StageQueue:
                 self._push_ready(work)
         return None
 
-    def _sweep(self) -> None:
-        """Drop the entries that no longer count."""
-        self.reorder()
+    def _rebuild(self) -> None:
+        """Sort anew by the present turns, without the entries that no longer count."""
+        self._ready = [
+            (work.item.rank, -work.item.weight, ticket, work)
+            for _, _, ticket, work in self._ready
+            if self._counts(work, ticket)
+        ]
         self._delayed = [entry for entry in self._delayed if self._counts(entry[2], entry[1])]
+        heapq.heapify(self._ready)
         heapq.heapify(self._delayed)

@@ -35,9 +35,9 @@ def work(key: str, priority: int = 5, weight: int = 0, came_in: float = 0.0) -> 
     )
 
 
-def move(piece: Work, priority: int, weight: int = 0) -> None:
+def moved(piece: Work, priority: int, weight: int = 0) -> dict[int, Item]:
     rank = turns.rank(0.0, priority)
-    piece.item = replace(piece.item, priority=priority, rank=rank, weight=weight)
+    return {piece.item.id: replace(piece.item, priority=priority, rank=rank, weight=weight)}
 
 
 async def taken(queue: StageQueue, count: int) -> list[str]:
@@ -156,9 +156,8 @@ async def test_reordered_work_overtakes_and_equals_keep_their_arrival() -> None:
     works = {key: work(key) for key in "abcd"}
     for piece in works.values():
         queue.put(piece)
-    for key in "dc":
-        move(works[key], 9)
-    queue.reorder()
+    queue.reorder(moved(works["d"], 9) | moved(works["c"], 9) | moved(work("elsewhere"), 9))
+    assert works["d"].item.priority == 9
     assert queue.best() == (turns.rank(0.0, 9), 0)
     assert len(queue) == 4
     assert await taken(queue, 4) == ["c", "d", "a", "b"]
@@ -169,8 +168,7 @@ async def test_reordered_work_that_is_not_due_stays_so() -> None:
     late = work("late")
     queue.put(late, delay=60)
     queue.put(work("now"))
-    move(late, 10)
-    queue.reorder()
+    queue.reorder(moved(late, 10))
     assert await taken(queue, 2) == ["now", "late"]
     assert anyio.current_time() == pytest.approx(60)
 
@@ -248,8 +246,7 @@ def test_it_does_what_a_sorted_list_would(happened: list[tuple[str, int, int, in
                 model[which] = (now + delay, next(numbers), piece)
             elif what == "reorder":
                 if which in model:
-                    move(model[which][2], priority, weight)
-                queue.reorder()
+                    queue.reorder(moved(model[which][2], priority, weight))
             elif what == "remove":
                 assert queue.remove(which) is (model.pop(which, None) is not None)
             ready = sorted(
