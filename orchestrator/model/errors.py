@@ -39,6 +39,12 @@ class LedgerInUse(LedgerProblem):
     """Raised when another process holds the ledger."""
 
 
+class TooManyFailures(OrchestratorError):
+    """Raised when so many items failed that the run was stopped. Everything is resumable."""
+
+    error_class = "too_many_failures"
+
+
 class IllegalMove(OrchestratorError):
     """Raised when code asks for a move that the state table does not hold."""
 
@@ -133,6 +139,10 @@ class BadRequest(Permanent):
     """Raised when the service refuses the request itself, naming a field."""
 
     error_class = "bad_request"
+
+
+class TooLarge(BadRequest):
+    """Raised when the service refuses a request for its size: a shorter one may do."""
 
 
 class EncodeFailed(Permanent):
