@@ -17,6 +17,7 @@ from orchestrator.services.http import MIB, Http
 from orchestrator.services.redact import redact
 from orchestrator.services.refusals import Refusals
 from orchestrator.services.source_file import BLOCK, SourceFile, open_source
+from orchestrator.services.throttle import Throttle
 from orchestrator.services.tus_protocol import (
     BODY_TYPE,
     RESUMABLE,
@@ -40,7 +41,8 @@ class TusUploader:
     memory, whatever it is. Files up to ``small`` bytes (1 MiB at most) cost one
     request where the server takes bytes with the creation. ``stall`` is in
     seconds. Checksums are sent where the server offers them; with ``auto`` only
-    over a network and without TLS, which has its own.
+    over a network and without TLS, which has its own. Bytes leave as
+    ``throttle`` lets them; without one, as fast as they can.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class TusUploader:
         small: int = MIB,
         checksum: Checksum = "auto",
         stall: float = 60.0,
+        throttle: Throttle | None = None,
     ) -> None:
         self._http = http
         self._base = base
@@ -59,6 +62,7 @@ class TusUploader:
         self._small = min(small, BLOCK)
         self._checksum = checksum
         self._stall = stall
+        self._throttle = throttle or Throttle()
         self._offers: dict[URL, Offer] = {}
         self._asking = asyncio.Lock()
 
@@ -106,6 +110,7 @@ class TusUploader:
             source=source,
             pace=Pace(self._chunk),
             stall=self._stall,
+            throttle=self._throttle,
             algorithm=self._algorithm(offer, url),
             sent=watcher.sent,
         )
@@ -156,6 +161,7 @@ class TusUploader:
             headers["Content-Type"] = BODY_TYPE
             if algorithm := self._algorithm(offer, target):
                 headers["Upload-Checksum"] = checksum(algorithm, [data])
+            await self._throttle.take(len(data))
         async with (
             watched(self._stall, target),
             self._http.request("POST", target, headers=headers, data=data) as response,

@@ -12,8 +12,9 @@ from orchestrator.services.http import MIB, Http, read_bounded
 from orchestrator.services.redact import redact
 from orchestrator.services.refusals import Refusals, refusal
 from orchestrator.services.source_file import BLOCK, SourceFile
+from orchestrator.services.throttle import Throttle
 from orchestrator.services.tus_protocol import BODY_TYPE, RESUMABLE, checksum, number
-from orchestrator.services.watchdog import watched
+from orchestrator.services.watchdog import Moved, watched
 
 #: Bytes handed to the transport at once, so the unit in which progress is seen:
 #: with the default watchdog, 4.3 kB/s is still no stall.
@@ -58,7 +59,8 @@ class Transfer:
     """One source on its way to one upload that exists at ``url``.
 
     ``sent`` hears of each offset that the server has confirmed; ``stall`` is in
-    seconds; ``algorithm`` is None where no checksums are sent.
+    seconds; ``algorithm`` is None where no checksums are sent. No byte leaves but
+    through ``throttle``.
     """
 
     http: Http
@@ -66,6 +68,7 @@ class Transfer:
     source: SourceFile
     pace: Pace
     stall: float
+    throttle: Throttle
     algorithm: str | None
     sent: Callable[[int, int], None]
 
@@ -115,7 +118,7 @@ class Transfer:
                 checksum, self.algorithm, held.pieces
             )
         headers["Content-Length"] = str(length)
-        return await self._send(headers, Body(blocks, offset, length))
+        return await self._send(headers, Body(blocks, offset, length, self.throttle))
 
     async def _send(self, headers: dict[str, str], body: "Body") -> int:
         clock = asyncio.get_running_loop()
@@ -186,9 +189,10 @@ class Body:
     aiohttp would report as a broken connection.
     """
 
-    def __init__(self, blocks: Blocks, offset: int, length: int) -> None:
-        self.moved: Callable[[], None] = _unwatched
+    def __init__(self, blocks: Blocks, offset: int, length: int, throttle: Throttle) -> None:
+        self.moved: Moved = _unwatched
         self.fault: OrchestratorError | None = None
+        self._throttle = throttle
         self._blocks, self._offset, self._left = blocks, offset, length
         self._block = memoryview(b"")
 
@@ -206,7 +210,12 @@ class Body:
                 self.fault = fault
                 raise
             self._block = memoryview(block)[: self._left]
-        piece, self._block = self._block[:_PIECE], self._block[_PIECE:]
+        size = min(self._throttle.piece(_PIECE), len(self._block))
+        if self._throttle.rate is not None:
+            self.moved(resting=True)
+            await self._throttle.take(size)
+            self.moved()
+        piece, self._block = self._block[:size], self._block[size:]
         self._offset += len(piece)
         self._left -= len(piece)
         return piece
@@ -223,5 +232,5 @@ async def accept(response: ClientResponse, url: str, special: Refusals) -> None:
     raise error if family is None else family(str(error))
 
 
-def _unwatched() -> None:
+def _unwatched(*, resting: bool = False) -> None:
     """Stands in until a watchdog is set."""

@@ -24,6 +24,7 @@ from orchestrator.model.errors import (
 from orchestrator.model.items import Attempt
 from orchestrator.services import local_disk, source_file
 from orchestrator.services.http import MIB, Http
+from orchestrator.services.throttle import Throttle
 from orchestrator.services.tus import TusUploader
 from tests.services.contract_uploader import UploaderContract, Watcher
 from tests.services.fault_server import HANG, answer, bare_server, fault_server
@@ -400,3 +401,17 @@ def open_files() -> set[str]:
         with contextlib.suppress(OSError):
             found.add(str(entry.readlink()))
     return found
+
+
+@pytest.mark.parametrize("small", [MIB, 1])
+async def test_waiting_for_the_bandwidth_is_no_stall(
+    http: Http, server: TusServer, tmp_path: Path, small: int
+) -> None:
+    path = big(tmp_path, 200_000)
+    throttle = Throttle(400_000)
+    uploader = TusUploader(http, server.url, small=small, stall=0.1, throttle=throttle)
+    began = asyncio.get_running_loop().time()
+    await uploader.upload(path, ATTEMPT, Watcher())
+    assert server.only().data == path.read_bytes()
+    assert "HEAD" not in server.methods()
+    assert asyncio.get_running_loop().time() - began > 0.2
