@@ -10,19 +10,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
-_UNITS |= {"kib": 2**10, "mib": 2**20, "gib": 2**30}
+from orchestrator.query.sizes import in_bytes
 
 # --- types of values -----------------------------------------------------------
 
 
 def _bytes(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", value.lower())
-    if not found or found[2] not in _UNITS:
-        raise ValueError("must be a size such as 512KiB, 8MiB or 1GB")
-    return int(float(found[1]) * _UNITS[found[2]])
+    return in_bytes(value) if isinstance(value, str) else value
 
 
 def _program(value: Path) -> Path:
@@ -161,6 +155,9 @@ class LimitsConfig(Section):
     collects: Count = Field(4, description="Items whose outputs are fetched at once.")
     upload_ahead: Count = Field(
         8, description="Uploaded items that may wait for a free place at the service."
+    )
+    bandwidth: Bytes | None = Field(
+        None, description="Bytes per second over all uploads; without it, as fast as the line is."
     )
 
 

@@ -16,6 +16,7 @@ from orchestrator.query.base import Part
 from orchestrator.query.check import QueryCheck
 from orchestrator.query.collect import Collect
 from orchestrator.query.problems import QueryError
+from orchestrator.query.sizes import in_bytes
 from orchestrator.query.templates import TemplateError, compile_template
 from orchestrator.query.values import Text, as_text, refuse
 
@@ -42,14 +43,30 @@ _Given = Annotated[str, BeforeValidator(_given)]
 _Limit = Annotated[int, Field(ge=1, strict=True)] | None
 
 
+def _rate(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return in_bytes(value)
+    except ValueError as error:
+        raise refuse("is not a size", 'write bytes per second, such as "10MiB"') from error
+
+
+_Rate = Annotated[int, BeforeValidator(_rate), Field(ge=1, strict=True)] | None
+
+
 class Limits(Part):
-    """How much of a job may be under way at once; None leaves it to the config."""
+    """How much of a job may be under way at once; None leaves it to the config.
+
+    ``bandwidth`` is in bytes per second, over all uploads.
+    """
 
     uploads: _Limit = None
     starts: _Limit = None
     in_flight: _Limit = None
     collects: _Limit = None
     upload_ahead: _Limit = None
+    bandwidth: _Rate = None
 
 
 class _CollectTable(Part):

@@ -17,6 +17,7 @@ from orchestrator.services.collect import HttpCollector
 from orchestrator.services.folder_output import is_folder
 from orchestrator.services.http import Http
 from orchestrator.services.qencode import QencodeService
+from orchestrator.services.throttle import Throttle
 from orchestrator.services.tus import TusUploader
 from orchestrator.settings import TranscoderService
 from orchestrator.transcoder import Transcoder, TranscoderSettings
@@ -31,14 +32,20 @@ class Route:
     service: Service
     uploader: Uploader
     collector: Collector
+    throttle: Throttle
+
+    def set_bandwidth(self, rate: int | None) -> None:
+        """Limit all uploads together to ``rate`` bytes per second from now on; None: no limit."""
+        self.throttle.rate = rate
 
 
 @asynccontextmanager
 async def open_route(
-    config: Config, name: str, collect: Collect | None = None
+    config: Config, name: str, collect: Collect | None = None, bandwidth: int | None = None
 ) -> AsyncIterator[Route]:
     """The service called ``name`` in the config, ready for use.
 
+    ``bandwidth`` (bytes per second) is stronger than the config's.
     A service of kind ``transcoder`` is started inside this process and spoken to
     over HTTP like any other. Raises ``BadInput`` where the config names a secret
     that is not set.
@@ -52,7 +59,7 @@ async def open_route(
         http = await stack.enter_async_context(
             Http(timeout=settings.timeout, connect_timeout=settings.connect)
         )
-        upload = config.upload
+        upload, throttle = config.upload, Throttle(bandwidth or config.limits.bandwidth)
         yield Route(
             service=QencodeService(name, http, url, key, env=os.environ),
             uploader=TusUploader(
@@ -62,8 +69,10 @@ async def open_route(
                 small=upload.small,
                 checksum=upload.checksum,
                 stall=upload.stall,
+                throttle=throttle,
             ),
             collector=HttpCollector(http, url, Placement(collect)),
+            throttle=throttle,
         )
 
 

@@ -125,7 +125,8 @@ class _Run:
     async def _run_engine(self, ledger: SqlLedger) -> None:
         from orchestrator.wiring.routes import open_route
 
-        async with open_route(self._config, self._service, self._job.collect) as route:
+        bandwidth = self._job.limits.bandwidth
+        async with open_route(self._config, self._service, self._job.collect, bandwidth) as route:
             parts = Parts(
                 service=route.service,
                 uploader=route.uploader,

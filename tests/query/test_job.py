@@ -73,6 +73,18 @@ def test_everything_a_job_file_can_say(tmp_path: Path) -> None:
     assert job.collect.folder({"parent": "p", "stem": "s"}) == f"{tmp_path.parent}/out/p/s"
 
 
+def test_bandwidth_is_a_size_a_second(tmp_path: Path) -> None:
+    text = 'manifest = "clips"\n' + SMALL + "[limits]\nbandwidth = "
+    assert load(tmp_path, text + '"10MiB"').limits.bandwidth == 10 * 2**20
+    assert load(tmp_path, text + "4096").limits.bandwidth == 4096
+    for wrong, said in (
+        ('"much"', 'is not a size (write bytes per second, such as "10MiB")'),
+        ('"0"', "must be at least 1"),
+        ("true", "must be a whole number"),
+    ):
+        assert problems(tmp_path, text + wrong) == [f"job.toml:5: limits.bandwidth: {said}"]
+
+
 def test_little_is_needed(tmp_path: Path) -> None:
     job = load(tmp_path, 'manifest = "clips"\n' + SMALL, "night.toml")
     assert (job.name, job.service, job.payload, job.collect) == ("night", None, None, None)
