@@ -27,7 +27,10 @@ class Patience:
     jitter between 0 and a bound that doubles from ``first`` up to ``cap``.
     ``unreachable_for`` is how long a service may be out of reach before the
     run ends, with everything resumable. ``poll_min`` and ``poll_max`` bound the
-    time between two looks at one task.
+    time between two looks at one task, ``poll_batch`` the tasks asked for in one
+    request. A task that a service says nothing new of for ``stuck_after`` is
+    reported, and given up for another attempt where ``retry_stuck`` says so;
+    None: never.
     """
 
     attempts: int = 8
@@ -37,3 +40,5 @@ class Patience:
     poll_min: float = 5.0
     poll_max: float = 30.0
     poll_batch: int = 100
+    stuck_after: float | None = None
+    retry_stuck: bool = False

@@ -8,15 +8,20 @@ import anyio
 from orchestrator.engine.gate import AdmissionGate
 from orchestrator.engine.journal import Journal
 from orchestrator.engine.limits import Patience
-from orchestrator.engine.schedule import DEAD_MASTER, PollSchedule, Watched, requests
+from orchestrator.engine.pace import Learnt, Pace
+from orchestrator.engine.schedule import PollSchedule
+from orchestrator.engine.silence import Silence
+from orchestrator.engine.watched import Watched
 from orchestrator.engine.work import Work
 from orchestrator.model.errors import (
     AccountProblem,
+    BadRequest,
     Busy,
     EncodeFailed,
     LedgerProblem,
     OrchestratorError,
     TaskLost,
+    TooLarge,
     Unreachable,
 )
 from orchestrator.model.ports import Clock, Observer, Phase, Service, TaskReport
@@ -27,6 +32,9 @@ LOST_AFTER = 4
 
 #: Status requests under way at once.
 REQUESTS = 4
+
+#: How much longer the next pause is after a look that was not answered.
+BACKOFF = 1.5
 
 
 class Poller:
@@ -56,27 +64,64 @@ class Poller:
         self._patience = patience
         self._done = done
         self._fault = fault
-        self._schedule = PollSchedule(patience)
+        self._pace = Pace(patience.poll_min, patience.poll_max)
+        self._silence = Silence(patience, observer)
+        self._schedule = PollSchedule(patience.poll_batch)
+        self._watched: dict[str, Watched] = {}
         self._added = anyio.Event()
 
-    def watch(self, work: Work) -> None:
-        """Follow the encode of an item that is in ``ENCODING``."""
+    def watch(self, work: Work, *, fresh: bool = True) -> None:
+        """Follow the encode of an item that is in ``ENCODING``.
+
+        ``fresh`` says that it has just been started; one that an earlier run
+        left behind may be over, and says nothing of how long encodes take.
+        """
         attempt = work.item.attempt
         if attempt is None or attempt.task is None:
             raise ValueError(f"{work.item.key} has no task to watch")
-        watched = Watched(work, attempt.task, attempt.status_url, self._patience.poll_min)
-        self._schedule.add(watched, self._clock.monotonic() + self._patience.poll_min)
-        self._added.set()
+        now = self._clock.monotonic()
+        watched = Watched(work, attempt.task, attempt.status_url, now, fresh)
+        if (before := self._watched.get(watched.task)) is not None:
+            self._schedule.drop(before)
+        self._watched[watched.task] = watched
+        self._again(watched, self._pace.first(watched.outlook), now)
+
+    def hint(self, task: str) -> None:
+        """Somebody says that there is news of the task: look at it now.
+
+        Harmless where the task is not watched. However many hints come, looks that
+        they cause are at least the shortest pause apart.
+        """
+        watched = self._watched.get(task)
+        if watched is None:
+            return
+        if watched.due is None:
+            watched.hinted = True  # a look is under way, and may have left too early
+            return
+        now = self._clock.monotonic()
+        due = now
+        if watched.hinted_at is not None:
+            due = max(now, watched.hinted_at + self._patience.poll_min)
+        if due < watched.due:
+            watched.hinted_at = due
+            if self._schedule.add(watched, due, now):
+                self._added.set()
+
+    def learnt(self) -> Learnt:
+        """How long encodes take at this service, as far as it was seen."""
+        return self._pace.learnt()
 
     async def run(self) -> None:
         """Poll for ever; ends by being cancelled."""
-        room = anyio.CapacityLimiter(REQUESTS)
+        room = anyio.Semaphore(REQUESTS)
         async with anyio.create_task_group() as looks:
             while True:
+                # Only once a request can leave is it put together: while the service
+                # is slow, what comes due fills the next one.
+                await room.acquire()
                 await self._until_due()
-                due = self._schedule.due(self._clock.monotonic())
-                for url, group in requests(due, self._patience.poll_batch):
-                    looks.start_soon(self._look, room, url, group)
+                url, group = self._schedule.take(self._clock.monotonic())
+                looks.start_soon(self._look, room, url, group)
 
     async def _until_due(self) -> None:
         while True:
@@ -89,32 +134,60 @@ class Poller:
             with anyio.move_on_after(wait):
                 await self._added.wait()
 
-    async def _look(
-        self, room: anyio.CapacityLimiter, url: str | None, group: list[Watched]
-    ) -> None:
+    def _again(self, watched: Watched, gap: float, now: float) -> None:
+        """Look once more, ``gap`` seconds from now."""
+        watched.gap = gap
+        hinted, watched.hinted = watched.hinted, False
+        if self._schedule.add(watched, now + gap, now):
+            self._added.set()
+        if hinted:
+            self.hint(watched.task)
+
+    async def _look(self, room: anyio.Semaphore, url: str | None, group: list[Watched]) -> None:
         tasks = [watched.task for watched in group]
-        async with room:
-            try:
-                reports = await self._gate.call(
-                    lambda: self._service.report(tasks, url), home=url is None
-                )
-            except (AccountProblem, LedgerProblem):
-                raise
-            except OrchestratorError as error:
-                self._not_answered(group, error)
-                return
+        # What lies under the service's own address is the service itself.
+        home = url is None or url.startswith("/")
+        try:
+            reports = await self._gate.call(lambda: self._service.report(tasks, url), home=home)
+        except (AccountProblem, LedgerProblem):
+            raise
+        except OrchestratorError as error:
+            self._not_answered(url, group, error, home=home)
+            return
+        finally:
+            room.release()
+        self._schedule.answered(url)
         for watched in group:
             self._heard(watched, url, reports)
-        self._added.set()
+        self._silence.tell()
 
-    def _not_answered(self, group: list[Watched], error: OrchestratorError) -> None:
-        if not isinstance(error, Busy | Unreachable) and not group[0].failures:
-            self._observer.note(f"No status for {len(group)} encodes, will ask again: {error}")
+    # --- what an answer means -------------------------------------------------------
+
+    def _not_answered(
+        self, url: str | None, group: list[Watched], error: OrchestratorError, *, home: bool
+    ) -> None:
         now = self._clock.monotonic()
+        if self._was_too_long(group, error):
+            at_once = True
+        elif isinstance(error, Busy) or (home and isinstance(error, Unreachable)):
+            at_once = False  # the gate waits for all
+        else:
+            at_once = self._schedule.failed(url, now)
+            if not group[0].failures and not isinstance(error, Unreachable):
+                self._observer.note(f"No status for {len(group)} encodes, will ask again: {error}")
         for watched in group:
-            watched.failures += 1
-            self._schedule.add(watched, self._schedule.after_silence(watched, now))
-        self._added.set()
+            watched.failures += not at_once
+            self._again(watched, 0.0 if at_once else self._later(watched), now)
+
+    def _was_too_long(self, group: list[Watched], error: OrchestratorError) -> bool:
+        """Whether the request was refused for its length; then shorter ones are sent."""
+        if not isinstance(error, BadRequest):
+            return False
+        if not self._schedule.too_many(len(group), certain=isinstance(error, TooLarge)):
+            return False
+        batch = self._schedule.batch
+        self._observer.note(f"Status of {len(group)} encodes refused, asking for {batch}: {error}")
+        return True
 
     def _heard(self, watched: Watched, url: str | None, reports: Mapping[str, TaskReport]) -> None:
         report = reports.get(watched.task)
@@ -123,49 +196,81 @@ class Poller:
         elif report.replaced_by is not None and report.replaced_by != watched.task:
             self._follow(watched, report.replaced_by)
         elif report.phase is Phase.FAULTED:
-            self._fault(watched.work, report.fault or EncodeFailed("the service gave no reason"))
+            self._give_up(watched, report.fault or EncodeFailed("the service gave no reason"))
         elif report.phase is Phase.DONE:
-            self._collect(watched.work, report)
+            self._collect(watched, report)
         else:
             self._goes_on(watched, report)
 
     def _unknown(self, watched: Watched, url: str | None) -> None:
         """The endpoint does not know the task: ask the main one, a few times."""
         now = self._clock.monotonic()
-        if url is None or watched.status_url is None:
-            watched.misses += 1
-        else:
-            watched.failures = max(watched.failures, DEAD_MASTER)
-        if watched.misses >= LOST_AFTER:
-            self._fault(watched.work, TaskLost("the service no longer knows the task"))
+        if url is not None:
+            watched.stray = url
+            self._again(watched, 0.0, now)
             return
-        self._schedule.add(watched, self._schedule.after_silence(watched, now))
+        watched.misses += 1
+        if watched.misses >= LOST_AFTER:
+            self._give_up(watched, TaskLost("the service no longer knows the task"))
+        else:
+            self._again(watched, self._later(watched), now)
 
     def _follow(self, watched: Watched, task: str) -> None:
         """The service began the task anew under another name (``retry_on_error``)."""
+        self._watched.pop(watched.task, None)
         work = watched.work
         now = work.item.noting(State.ENCODING, task=task, status_url=None)
         work.item = self._journal.jot(work.item, now, note=f"the service restarted it as {task}")
         self.watch(work)
 
-    def _collect(self, work: Work, report: TaskReport) -> None:
+    def _give_up(self, watched: Watched, error: Exception) -> None:
+        self._watched.pop(watched.task, None)
+        self._fault(watched.work, error)
+
+    def _collect(self, watched: Watched, report: TaskReport) -> None:
+        work = watched.work
+        self._watched.pop(watched.task, None)
+        self._learn(watched, report)
         for warning in report.warnings:
             self._observer.note(f"{work.item.key}: {warning}")
         self._observer.percent(work.item, report.phase, 100.0)
         now = work.item.to(State.COLLECTING)
+        if report.duration is not None:
+            now = work.item.noting(State.COLLECTING, duration=report.duration)
         note = "; ".join(report.warnings)
         work.item = self._journal.jot(work.item, now, outputs=report.outputs, note=note)
         work.outputs = report.outputs
         self._done(work)
 
     def _goes_on(self, watched: Watched, report: TaskReport) -> None:
-        work, now = watched.work, self._clock.monotonic()
-        due = self._schedule.after(watched, report, now)
-        self._schedule.add(watched, due)
+        now, work = self._clock.monotonic(), watched.work
+        self._pace.watched(watched.outlook, now - watched.looked_at, ended=False)
+        watched.hear(report, now, 2 * self._patience.poll_max)
         self._observer.percent(work.item, report.phase, report.percent)
-        url = report.status_url
+        self._note_url(watched, report.status_url)
+        if (stuck := self._silence.check(watched)) is not None:
+            self._give_up(watched, stuck)
+        else:
+            self._again(watched, watched.wanted(self._pace, now), now)
+
+    def _note_url(self, watched: Watched, url: str | None) -> None:
+        work = watched.work
         attempt = work.item.attempt
         if url and attempt is not None and url != attempt.status_url:
             watched.status_url = url
             noted = replace(attempt, status_url=url)
             work.item = self._journal.jot(work.item, work.item.to(State.ENCODING, attempt=noted))
+
+    def _learn(self, watched: Watched, report: TaskReport) -> None:
+        """It ended somewhere between the last look and this one."""
+        now, item = self._clock.monotonic(), watched.work.item
+        since = now - watched.looked_at
+        self._pace.watched(watched.outlook, since, ended=True)
+        if watched.fresh:
+            length = report.duration or item.duration
+            self._pace.took(now - watched.since - since / 2, length, item.size)
+
+    def _later(self, watched: Watched) -> float:
+        """The next pause after a look that told nothing."""
+        wanted = max(self._patience.poll_min, watched.gap * BACKOFF)
+        return min(self._patience.poll_max, wanted)

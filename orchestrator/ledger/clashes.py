@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, case, func, select
+from sqlalchemy import Row, Select, case, func, select
 
 from orchestrator.ledger import rows, schema
-from orchestrator.ledger.intake import MAY_FAIL
+from orchestrator.ledger.intake import MAY_FAIL, Intake
 from orchestrator.ledger.rows import CHUNK, Found
 from orchestrator.model.decisions import Action
 from orchestrator.model.items import Problem
@@ -35,10 +35,17 @@ class Clash:
         return self.found.state in MAY_FAIL
 
 
-def find(connection: Connection, job: int, run: int, manifest: str) -> Iterator[list[Clash]]:
-    """All clashes among the rows of this run, some at a time."""
+def find(intake: Intake, manifest: str, *, oldest_first: bool) -> Iterator[list[Clash]]:
+    """All clashes among the manifest's rows, some at a time.
+
+    ``oldest_first``: a folder is left to the item that was there before, wherever
+    its row is.
+    """
     keeper: tuple[str, int] = ("", 0)
-    members = connection.execute(_members(job, run), execution_options={"yield_per": CHUNK})
+    run = intake.run
+    members = intake.connection.execute(
+        _members(intake, oldest_first=oldest_first), execution_options={"yield_per": CHUNK}
+    )
     for some in members.partitions():
         clashes = []
         for row in some:
@@ -49,18 +56,17 @@ def find(connection: Connection, job: int, run: int, manifest: str) -> Iterator[
         yield clashes
 
 
-def _members(job: int, run: int) -> Select[Any]:
+def _members(intake: Intake, *, oldest_first: bool) -> Select[Any]:
+    ours = (_I.job_id == intake.job, _I.seen_run == intake.seen)
     shared = (
-        select(_I.folder)
-        .where(_I.job_id == job, _I.seen_run == run, _I.folder != "")
-        .group_by(_I.folder)
-        .having(func.count() > 1)
+        select(_I.folder).where(*ours, _I.folder != "").group_by(_I.folder).having(func.count() > 1)
     )
-    requeued = select(_E.id).where(_E.item_id == _I.id, _E.run_id == run).exists()
+    turn = (_I.id,) if oldest_first else (_I.line, _I.id)
+    requeued = select(_E.id).where(_E.item_id == _I.id, _E.run_id == intake.run).exists()
     return (
         select(*rows.FOUND, _I.folder, _I.first_run, requeued.label("requeued"))
-        .where(_I.job_id == job, _I.seen_run == run, _I.folder.in_(shared))
-        .order_by(_I.folder, case((_I.state.in_(MAY_FAIL), 1), else_=0), _I.line, _I.id)
+        .where(*ours, _I.folder.in_(shared))
+        .order_by(_I.folder, case((_I.state.in_(MAY_FAIL), 1), else_=0), *turn)
     )
 
 

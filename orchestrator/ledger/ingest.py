@@ -2,11 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from sqlalchemy.exc import IntegrityError
 
 from orchestrator.ledger import clashes, rows
 from orchestrator.ledger.intake import Intake
+from orchestrator.ledger.met import Met
 from orchestrator.ledger.rows import Candidate, Found, Versions
+from orchestrator.ledger.staging import said
 from orchestrator.model.decisions import Action, decide
 from orchestrator.model.items import Problem, Row
 
@@ -44,12 +48,15 @@ class Ingest:
         following: bool = False,
     ) -> None:
         self._intake = intake
+        self._stage = intake.stage
+        self._met = Met(intake.connection, intake.job, intake.seen)
         self._manifest = manifest
         self._versions = versions
         self._keep_going = keep_going
         self._retry = retry
         self._following = following
         self._total = 0
+        self._written = 0
         self._counts: Counter[Action] = Counter()
         self._problems: list[Problem] = []
         self._problem_count = 0
@@ -61,11 +68,16 @@ class Ingest:
 
         ``proceed`` is called once per chunk, and may raise to stop.
         """
+        self._stage.open()
         for chunk in rows.chunks(manifest):
             proceed()
             self._total += len(chunk)
             self._take_chunk(chunk)
-        self._take_clashes()
+        self._stage.close()
+        if not self._following:
+            self._met.forget_the_others()
+        if self._written or not self._following:
+            self._take_clashes()
         return Ingested(
             total=self._total,
             taken=self._keep_going or self._following or not self._problem_count,
@@ -84,9 +96,11 @@ class Ingest:
             else:
                 usable.append(made)
         problems += self._write(usable)
+        if not problems:
+            return
         problems.sort(key=lambda problem: problem.line)
         self._report(problems)
-        if self._keep_going and problems and not self._following:
+        if self._keep_going and not self._following:
             self._set_aside(problems)
 
     def _made(self, entry: Row | Problem) -> Candidate | Problem:
@@ -94,43 +108,88 @@ class Ingest:
             return entry
         return rows.candidate(entry, self._versions, self._manifest)
 
+    # --- rows that can be used ---------------------------------------------------------
+
     def _write(self, usable: Sequence[Candidate]) -> list[Problem]:
         """Write what is decided about each row; the answer is the repeated ones."""
-        found = self._look_up([each.row.key for each in usable])
-        new: list[Candidate] = []
-        seen: list[tuple[Candidate, Found]] = []
-        again: list[tuple[Found, str]] = []
-        problems: list[Problem] = []
-        lines = self._lines_of(found.values())
-        followed: list[tuple[Candidate, Found]] = []
-        for each in usable:
-            key = each.row.key
-            if self._following and key in found and found[key].seen_run == self._intake.run:
-                followed.append((each, found[key]))
-                continue
-            if key in lines:
-                problems.append(rows.repeated(self._manifest, each.row, lines[key]))
-                continue
-            lines[key] = each.row.line
-            before = found.get(key)
-            decision = decide(before.known if before else None, each.version, self._retry)
-            self._counts[decision.action] += 1
-            if before is None:
-                new.append(each)
-                continue
-            seen.append((each, before))
-            if decision.action is Action.AGAIN:
-                again.append((before, decision.reason))
-        self._intake.add(new)
-        self._intake.see(seen)
-        self._intake.requeue(again)
-        self._intake.prioritise(followed)
-        return problems
+        weight = self._intake.turn.weight
+        self._stage.fill([said(each, weight(each.row)) for each in usable])
+        alone: set[int] = set()
+        if len({each.row.key for each in usable}) == len(usable):
+            if not self._met.any_before:
+                if self._all_new(len(usable)):
+                    return []
+            else:
+                alone = self._left_alone()
+        return self._decided(usable, alone) if len(alone) < len(usable) else []
 
-    def _lines_of(self, found: Iterable[Found]) -> dict[str, int]:
-        """Keys that this manifest had already, and on which line first."""
-        run = self._intake.run
-        return {each.key: each.line for each in found if each.seen_run == run}
+    def _all_new(self, count: int) -> bool:
+        """Whether the chunk could be added whole, as in a first run nearly all can."""
+        try:
+            self._intake.add_staged()
+        except IntegrityError:
+            return False
+        self._counts[Action.NEW] += count
+        self._written += count
+        return True
+
+    def _left_alone(self) -> set[int]:
+        """Rows that need neither a decision nor a write."""
+        found = self._stage.followed() if self._following else self._stage.settled()
+        alone = {number for number, item in found if self._met.first_time(item)}
+        if not self._following:
+            self._counts[Action.SKIP] += len(alone)
+        return alone
+
+    def _decided(self, usable: Sequence[Candidate], alone: set[int]) -> list[Problem]:
+        """Decide about the rows that are not left ``alone``, and write what follows."""
+        known = {number: (same, found) for number, same, found in self._stage.compare()}
+        verdict = _Verdict(drop=list(alone))
+        lines: dict[str, int] = {}
+        for number, each in enumerate(usable, 1):
+            if number in alone:
+                continue
+            same, before = known.get(number, (False, None))
+            first = self._first_line(each.row.key, before, lines)
+            if first is not None:
+                verdict.problems.append(rows.repeated(self._manifest, each.row, first))
+                verdict.drop.append(number)
+                continue
+            lines[each.row.key] = each.row.line
+            self._decide(number, each, before, verdict, same=same)
+        self._intake.write_staged(verdict.drop, verdict.match)
+        self._intake.requeue(verdict.again)
+        self._intake.prioritise(verdict.followed)
+        self._written += len(usable) - len(verdict.drop)
+        return verdict.problems
+
+    def _first_line(self, key: str, before: Found | None, lines: Mapping[str, int]) -> int | None:
+        """The line on which this manifest had the key already."""
+        if key in lines:
+            return lines[key]
+        if before is not None and not self._met.first_time(before.id):
+            return before.line
+        return None
+
+    def _decide(
+        self, number: int, each: Candidate, before: Found | None, verdict: "_Verdict", *, same: bool
+    ) -> None:
+        if self._following and before is not None and before.seen_run == self._intake.seen:
+            verdict.followed.append((each, before))
+            verdict.drop.append(number)
+            return
+        decision = decide(before.known if before else None, each.version, self._retry)
+        self._counts[decision.action] += 1
+        if before is None:
+            return
+        if decision.action is Action.AGAIN:
+            verdict.again.append((before, decision.reason))
+        if same:
+            verdict.drop.append(number)
+        else:
+            verdict.match.append((before.id, number))
+
+    # --- rows that can't ---------------------------------------------------------------
 
     def _set_aside(self, problems: Sequence[Problem]) -> None:
         """Failed items for rows that can't be used.
@@ -146,13 +205,14 @@ class Ingest:
         for problem in problems:
             for key in (problem.key, _place(problem)):
                 before = found.get(key) if key else None
-                taken = before is not None and before.seen_run == self._intake.run
+                taken = before is not None and before.id in self._met
                 if not key or taken or key in new or key in known:
                     continue
                 if before is None:
                     new[key] = problem
                 else:
                     known[key] = before, problem
+                    self._met.first_time(before.id)
                 break
         self._intake.add_problems(list(new.items()))
         self._intake.see_problems(list(known.values()))
@@ -160,10 +220,12 @@ class Ingest:
 
     def _take_clashes(self) -> None:
         intake = self._intake
-        for some in clashes.find(intake.connection, intake.job, intake.run, self._manifest):
+        for some in clashes.find(intake, self._manifest, oldest_first=self._following):
+            if self._following:
+                some = [clash for clash in some if clash.found.id not in self._met.before]
             self._report([clash.problem for clash in some])
             failing = [clash for clash in some if clash.may_fail]
-            if self._keep_going and failing:
+            if (self._keep_going or self._following) and failing:
                 for clash in failing:
                     self._counts[clash.counted_as] -= 1
                 self._counts[Action.SET_ASIDE] += len(failing)
@@ -174,8 +236,23 @@ class Ingest:
         self._problems += problems[: MOST_PROBLEMS - len(self._problems)]
 
     def _look_up(self, keys: Sequence[str]) -> dict[str, Found]:
+        """What is on record about keys: up to two for each row of a chunk."""
         intake = self._intake
-        return rows.look_up(intake.connection, intake.job, keys)
+        found: dict[str, Found] = {}
+        for at in range(0, len(keys), rows.CHUNK):
+            found |= rows.look_up(intake.connection, intake.job, keys[at : at + rows.CHUNK])
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What is to be done about the rows of a chunk, which have numbers on the stage."""
+
+    drop: list[int]
+    match: list[tuple[int, int]] = field(default_factory=list)
+    again: list[tuple[Found, str]] = field(default_factory=list)
+    followed: list[tuple[Candidate, Found]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
 
 
 def _place(problem: Problem) -> str:

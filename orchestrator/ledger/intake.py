@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, update
 from orchestrator.ledger import codec, schema
 from orchestrator.ledger.bulk import Bulk, adding, each
 from orchestrator.ledger.rows import Candidate, Found
+from orchestrator.ledger.staging import Stage
 from orchestrator.model import turns
 from orchestrator.model.errors import BadInput
 from orchestrator.model.items import DEFAULT_PRIORITY, Problem, Row
@@ -27,14 +28,8 @@ _OF_ITEM = update(schema.items).where(_I.id == bindparam("of_item"))
 _RANK_MOVED = _I.rank + (_I.priority - bindparam("priority")) * bindparam("ageing")
 
 _ADD = adding(schema.items, "id")
-_SEE = Bulk(
-    _OF_ITEM.values(
-        each(*_FROM_MANIFEST, "fingerprint", "digest", "folder", "seen_run", "weight")
-        | {"rank": _RANK_MOVED}
-    )
-)
 _PRIORITISE = Bulk(
-    _OF_ITEM.where(_I.state == State.PENDING.value).values(each("priority") | {"rank": _RANK_MOVED})
+    _OF_ITEM.where(schema.IS_PENDING).values(each("priority") | {"rank": _RANK_MOVED})
 )
 _SEE_PROBLEM = Bulk(_OF_ITEM.values(each("line", "seen_run")))
 _REQUEUE = Bulk(
@@ -76,11 +71,15 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Writes rows of one run's manifest, within the caller's transaction."""
+    """Writes rows of one run's manifest, within the caller's transaction.
+
+    ``seen`` is what ``seen_run`` says of items that the manifest has.
+    """
 
     connection: Connection
     job: int
     run: int
+    seen: int
     turn: Turn
 
     @property
@@ -88,18 +87,25 @@ class Intake:
         """When the rows came in, UNIX seconds."""
         return self.turn.now
 
-    def add(self, candidates: Sequence[Candidate]) -> None:
-        """Items that were not seen before."""
-        values = [self._said(new) for new in candidates]
-        blank = self._blank()
-        for row in values:
-            weight = row["weight"]
-            row.update(blank, weight=weight, rank=self.turn.rank(row["priority"]))
-        _ADD.run(self.connection, values)
+    @property
+    def stage(self) -> Stage:
+        """Where a chunk of rows is held against the items."""
+        return Stage(self.connection, self.job, self.run, self.seen)
 
-    def see(self, known: Sequence[tuple[Candidate, Found]]) -> None:
-        """Items that are on record: what the manifest says of them now."""
-        _SEE.run(self.connection, [self._seen(now, found) for now, found in known])
+    def add_staged(self) -> None:
+        """Items that were not seen before. Raises ``IntegrityError`` where one was."""
+        self.stage.add(self.now, self.turn.ageing)
+
+    def write_staged(self, drop: Sequence[int], match: Sequence[tuple[int, int]]) -> None:
+        """What the manifest says: of ``match``, an item and its row; of new items.
+
+        Of the rows in ``drop`` there is nothing to write.
+        """
+        self.stage.drop(drop)
+        self.stage.match(match)
+        if match:
+            self.stage.rewrite(self.turn.ageing)
+        self.stage.add(self.now, self.turn.ageing)
 
     def prioritise(self, known: Sequence[tuple[Candidate, Found]]) -> None:
         """Items of this run: a changed priority counts while they are pending."""
@@ -154,7 +160,7 @@ class Intake:
     def see_problems(self, known: Sequence[tuple[Found, Problem]]) -> None:
         """Items that are on record and whose rows can't be used now."""
         values = [
-            {"of_item": found.id, "line": problem.line, "seen_run": self.run}
+            {"of_item": found.id, "line": problem.line, "seen_run": self.seen}
             for found, problem in known
         ]
         _SEE_PROBLEM.run(self.connection, values)
@@ -182,7 +188,7 @@ class Intake:
         return {
             "job_id": self.job,
             "first_run": self.run,
-            "seen_run": self.run,
+            "seen_run": self.seen,
             "state": State.PENDING.value,
             "rank": self.turn.rank(DEFAULT_PRIORITY),
             "weight": 0,
@@ -192,35 +198,6 @@ class Intake:
             "error_class": None,
             "error": None,
             "updated_at": self.now,
-        }
-
-    def _seen(self, now: Candidate, found: Found) -> dict[str, Any]:
-        values = self._said(now)
-        values["of_item"] = found.id
-        values["ageing"] = self.turn.ageing
-        values["seen_run"] = self.run
-        values["fingerprint"] = now.row.fingerprint or found.fingerprint
-        values["digest"] = now.digest or found.digest
-        return values
-
-    def _said(self, now: Candidate) -> dict[str, Any]:
-        """What the manifest says of an item."""
-        row = now.row
-        return {
-            "key": row.key,
-            "source": row.source,
-            "stitch": now.stitch,
-            "priority": row.priority,
-            "payload": row.payload,
-            "tags": now.tags,
-            "fields": now.fields,
-            "size": row.size,
-            "duration": row.duration,
-            "line": row.line,
-            "fingerprint": row.fingerprint,
-            "digest": now.digest,
-            "folder": now.folder,
-            "weight": self.turn.weight(row),
         }
 
     def _tell(self, known: Sequence[tuple[Found, str]], now: State) -> None:

@@ -143,19 +143,20 @@ class SqlLedger:
             raise RuntimeError("begin_run comes first")
         stop = threading.Event()
         turn = Turn(self._clock.now(), order, ageing)
-        intake = Intake(self._writer, self._job, self._run, turn)
-        ingest = Ingest(
-            intake,
-            self._manifest,
-            versions,
-            keep_going=keep_going,
-            retry=retry,
-            following=following,
-        )
+        seen = self._seen or self._run
+        intake = Intake(self._writer, self._job, self._run, seen, turn)
 
         def take() -> Ingested:
             transaction = self._writer.begin()
             try:
+                ingest = Ingest(
+                    intake,
+                    self._manifest,
+                    versions,
+                    keep_going=keep_going,
+                    retry=retry,
+                    following=following,
+                )
                 answer = ingest.take(rows, partial(_proceed, stop))
                 if answer.taken:
                     taken = update(schema.runs).where(_R.id == self._run)
@@ -169,7 +170,7 @@ class SqlLedger:
         async with self._gate:
             answer = await self._aside(take, stop)
         if answer.taken:
-            self._seen = self._run
+            self._seen = seen
         return answer
 
     # --- the engine's port ----------------------------------------------------

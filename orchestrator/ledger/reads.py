@@ -1,7 +1,6 @@
 """Questions to the ledger that the engine and people share. All take a connection.
 
-``seen`` is the run whose manifest counts: an item belongs to a run when its row
-was in that run's manifest.
+``seen`` tells the items that the last manifest has: those whose ``seen_run`` it is.
 """
 
 from collections.abc import Collection, Mapping
@@ -52,9 +51,9 @@ def job_id(connection: Connection, name: str) -> int | None:
 
 
 def last_seen(connection: Connection, job: int) -> int:
-    """The last run of the job that took a manifest in; 0 where none has."""
-    latest = select(func.max(_R.id)).where(_R.job_id == job, _R.rows.is_not(None))
-    return connection.execute(latest).scalar() or 0
+    """What ``seen_run`` says of items that the job's last manifest has; 0 where it has none."""
+    latest = select(func.max(_I.seen_run)).where(_I.job_id == job)
+    return max(connection.execute(latest).scalar() or 0, 0)
 
 
 def pending(

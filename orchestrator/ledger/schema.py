@@ -90,6 +90,9 @@ items = Table(
     Column("rank", Double, nullable=False, server_default=text("0")),
     Column("weight", BigInteger, nullable=False, server_default=text("0")),
     Column("first_run", BigId, nullable=False),
+    # The same number for all that the job's last manifest has, whichever runs they
+    # came with, so that a rerun need not touch what has not changed; -1 for items
+    # that it leaves out.
     Column("seen_run", BigId, nullable=False),
     # Where it stands: written by every step.
     Column("state", Text, nullable=False),

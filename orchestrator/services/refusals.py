@@ -15,6 +15,7 @@ from orchestrator.model.errors import (
     Busy,
     OrchestratorError,
     OutcomeUnknown,
+    TooLarge,
     Transient,
 )
 from orchestrator.services.redact import scrub
@@ -26,6 +27,9 @@ _LONGEST_DELAY = 86400.0
 _IN_WORDS = re.compile(r"(?i)(\d+(?:\.\d+)?)\s*(s|secs?|seconds?|m|mins?|minutes?)\b")
 _ACCOUNT = frozenset({401, 402, 403, 407})
 _PASSING = frozenset({408, 425})
+
+#: Content, address or header fields too large (RFC 9110, 15.5.14 and 15.5.15; RFC 6585, 5).
+_SIZE = frozenset({413, 414, 431})
 
 
 def refusal(
@@ -54,6 +58,8 @@ def refusal(
         return AccountProblem(message)
     if status in _PASSING:
         return Transient(message)
+    if status in _SIZE:
+        return TooLarge(message)
     if 400 <= status < 500:
         return BadRequest(message)
     return Transient(message) if idempotent else OutcomeUnknown(message)

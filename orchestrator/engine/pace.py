@@ -1,0 +1,202 @@
+"""How long encodes take, learnt while they run, and what that says of when to look.
+
+Of all ways to spend a number of looks, the least delay comes from gaps that go
+with 1/sqrt(h), where h is the chance that the task ends in the next second. So a
+gap is ``mean_gap * sqrt(H / h)``, with H the ends per second over all tasks: by
+Cauchy and Schwarz its mean over the ends is then never above ``mean_gap``, and
+the looks never more than those of one look every ``mean_gap``.
+
+h is counted, not assumed: ends over time watched, in cells of the task's age, as
+life tables are made. Tasks that still run count too, so the short ones that end
+first do not mislead.
+"""
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+#: Cells of a life table: the first ends at ``_LOWEST``, three more double the age.
+_LOWEST = 1 / 16
+_CELLS = 66
+_EDGES = (*(_LOWEST * 2 ** (n / 3) for n in range(_CELLS - 1)), math.inf)
+
+#: How the kinds begin whose scale is the time that a percent leaves.
+FORECAST = "percent"
+
+#: Ends that a cell's guess is worth before anything was counted in it.
+_GUESS = 0.25
+
+#: Before this part of a forecast from a percent hardly anything ends, until learnt otherwise.
+_HOLDS = 0.6
+_HARDLY = 0.04
+
+#: Ends after which all counts are halved, so that what is old is forgotten.
+_MEMORY = 4096
+
+#: The mean gap as a part of the mean time to an end, where that is more than the shortest.
+_WORTH = 0.01
+
+#: The gap as a part of the age, while no end was ever seen.
+_GROWTH = 0.1
+
+
+class Outlook(NamedTuple):
+    """What is known, at a look, of when the task will end.
+
+    ``kind`` names the life table, "" for none. ``scale`` is how many seconds are
+    one unit of its age there: the source's seconds, its megabytes, or the
+    seconds that a percent forecast. ``age`` is in seconds.
+    """
+
+    kind: str
+    scale: float
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What was measured over the encodes that were watched from their start.
+
+    ``seconds`` is their mean time from start to end, ``per_second`` the seconds
+    for one second of source, ``per_megabyte`` for a million bytes; None where
+    nothing is known.
+    """
+
+    encodes: int = 0
+    seconds: float | None = None
+    per_second: float | None = None
+    per_megabyte: float | None = None
+
+
+@dataclass(slots=True)
+class _Life:
+    """Ends and time watched by age, both in units of the outlook's scale."""
+
+    ends: list[float] = field(default_factory=lambda: [0.0] * _CELLS)
+    time: list[float] = field(default_factory=lambda: [0.0] * _CELLS)
+
+    def count(self, begin: float, end: float, ended: bool) -> None:
+        """Watched from ``begin`` to ``end``; an end lies anywhere in between."""
+        length = end - begin
+        if length <= 0:
+            return
+        share, weight = (1.0 / length, 0.5) if ended else (0.0, 1.0)
+        cell, at = bisect_right(_EDGES, begin), begin
+        while at < end:
+            here = min(_EDGES[cell], end) - at
+            self.time[cell] += here * weight
+            self.ends[cell] += here * share
+            at, cell = _EDGES[cell], cell + 1
+
+    def halve(self) -> None:
+        self.ends = [count / 2 for count in self.ends]
+        self.time = [count / 2 for count in self.time]
+
+
+class _Mean:
+    """Seconds over units, both summed."""
+
+    def __init__(self) -> None:
+        self.seconds = self.units = 0.0
+
+    def add(self, seconds: float, units: float | None) -> None:
+        if units:
+            self.seconds += seconds
+            self.units += units
+
+    @property
+    def value(self) -> float | None:
+        return self.seconds / self.units if self.units else None
+
+
+class Pace:
+    """What was learnt at one service; ``shortest`` and ``longest`` bound a gap, in seconds."""
+
+    def __init__(self, shortest: float, longest: float) -> None:
+        self._shortest = shortest
+        self._longest = max(shortest, longest)
+        self._lives: dict[str, _Life] = {}
+        self._ends = self._time = 0.0
+        self._encodes = 0
+        self._each, self._by_length, self._by_size = _Mean(), _Mean(), _Mean()
+
+    def learnt(self) -> Learnt:
+        """What was measured so far."""
+        return Learnt(self._encodes, self._each.value, self._by_length.value, self._by_size.value)
+
+    def took(self, seconds: float, length: float | None, size: int | None) -> None:
+        """An encode watched from its start took ``seconds``; of its source, seconds and bytes."""
+        self._encodes += 1
+        self._each.add(seconds, 1.0)
+        self._by_length.add(seconds, length)
+        self._by_size.add(seconds, size / 1e6 if size else None)
+
+    def watched(self, outlook: Outlook, seconds: float, ended: bool) -> None:
+        """A task went on for ``seconds`` after a look with ``outlook``, and has ended or not."""
+        self._time += seconds / 2 if ended else seconds
+        self._ends += ended
+        kind, scale, age = outlook
+        if kind:
+            life = self._lives.get(kind)
+            if life is None:
+                life = self._lives[kind] = _Life()
+            life.count(age / scale, (age + seconds) / scale, ended)
+        if self._ends > _MEMORY:
+            self._forget()
+
+    def first(self, outlook: Outlook) -> float:
+        """Seconds until the first look at a task."""
+        return self.gap(outlook) if self._ends and outlook.kind else self._shortest
+
+    def gap(self, outlook: Outlook) -> float:
+        """Seconds until the next look at a task with this outlook."""
+        if not self._ends or not self._time:
+            guess = outlook.scale * _HOLDS if _is_forecast(outlook.kind) else 0.0
+            return self._bounded(guess or max(2 * self._shortest, outlook.age * _GROWTH))
+        overall = self._ends / self._time
+        mean_gap = max(2 * self._shortest, _WORTH / overall)
+        if not outlook.kind:
+            return self._bounded(mean_gap)
+        return self._bounded(self._until_worth(outlook, overall, mean_gap))
+
+    def growing(self, seconds: float) -> float:
+        """The gap for what must end any moment, and has not for ``seconds``."""
+        return self._bounded(seconds / 4)
+
+    def _until_worth(self, outlook: Outlook, overall: float, mean_gap: float) -> float:
+        """Walk over the cells until what they are worth adds up to one look."""
+        kind, scale, age = outlook
+        life = self._lives.get(kind) or _NOTHING
+        forecast = _is_forecast(kind)
+        at = age / scale
+        cell, waited, looks = bisect_right(_EDGES, at), 0.0, 0.0
+        while waited < self._longest:
+            guess = _HARDLY if forecast and at < _HOLDS else 1.0
+            # Both over ``overall``: how many times likelier an end is here than on the whole.
+            seconds = life.time[cell] * scale * overall
+            chance = (life.ends[cell] + _GUESS) / (seconds + _GUESS / guess)
+            worth = math.sqrt(chance) / mean_gap
+            width = (_EDGES[cell] - at) * scale
+            if looks + width * worth >= 1.0:
+                return waited + (1.0 - looks) / worth
+            looks += width * worth
+            waited += width
+            at, cell = _EDGES[cell], cell + 1
+        return waited
+
+    def _bounded(self, wanted: float) -> float:
+        return min(self._longest, max(self._shortest, wanted))
+
+    def _forget(self) -> None:
+        self._ends /= 2
+        self._time /= 2
+        for life in self._lives.values():
+            life.halve()
+
+
+def _is_forecast(kind: str) -> bool:
+    return kind.startswith(FORECAST)
+
+
+_NOTHING = _Life()
