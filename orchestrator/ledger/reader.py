@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from orchestrator.ledger import reads, schema, sqlite, upgrade
+from orchestrator.ledger import reads, schema, sqlite, upgrade, wishes
 from orchestrator.ledger.reads import Event
 from orchestrator.model.errors import LedgerProblem
 from orchestrator.model.items import Attempt, Item
@@ -132,6 +132,14 @@ class LedgerReader:
             latest = query.where(_R.job_id == job).order_by(_R.id.desc()).limit(1)
             row = connection.execute(latest).first()
         return Run(*row) if row is not None else None
+
+    def paused(self) -> bool:
+        """Whether a person paused the latest run, and it has neither gone on nor ended."""
+        run = self.last_run()
+        if run is None or run.ended_at is not None:
+            return False
+        with self._asking() as (connection, job, _):
+            return wishes.paused(connection, job, run.started_at)
 
     def volume(self) -> Volume:
         """What the manifest's completed items come to. Reads every one of them."""
