@@ -32,6 +32,7 @@ from orchestrator.query.lines import line_of, lines_of
 from orchestrator.query.problems import nearest
 from orchestrator.query.secrets import resolve_secrets
 from orchestrator.settings import (
+    CollectConfig,
     LedgerConfig,
     LimitsConfig,
     LogConfig,
@@ -97,6 +98,7 @@ class Config(BaseSettings):
     ledger: LedgerConfig = LedgerConfig()
     limits: LimitsConfig = LimitsConfig()
     upload: UploadConfig = UploadConfig()
+    collect: CollectConfig = CollectConfig()
     retry: RetryConfig = RetryConfig()
     manifest: ManifestConfig = ManifestConfig()
     log: LogConfig = LogConfig()

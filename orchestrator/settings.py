@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from orchestrator.query.collect import Verify
 from orchestrator.query.sizes import in_bytes
 
 # --- types of values -----------------------------------------------------------
@@ -173,6 +174,21 @@ class UploadConfig(Section):
         description="Checksums of chunks: auto sends them where the way there has none of its own.",
     )
     stall: Seconds = Field(60.0, description="Seconds without a byte moving before it reconnects.")
+
+
+class CollectConfig(Section):
+    """What happens to outputs once they are fetched, and the disk that they go to."""
+
+    verify: Verify = Field(
+        "probe",
+        description="How much is proven of each output before its item is completed.",
+    )
+    tolerance: Seconds = Field(
+        1.0, description="Seconds by which an output's length may differ; never less than 1 %."
+    )
+    min_free: Bytes = Field(
+        2 * 2**30, description="Free bytes on the outputs' disk that are left alone."
+    )
 
 
 class RetryConfig(Section):

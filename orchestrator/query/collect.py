@@ -11,8 +11,13 @@ from dataclasses import dataclass, field
 from os import fsencode
 from os.path import normpath
 from pathlib import Path
+from typing import Literal
 
 from orchestrator.query.templates import Template, TemplateError, compile_template
+
+#: How much is proven of what was collected, before its item is called completed:
+#: nothing, sizes, what ffprobe sees, or that all of it can be decoded.
+Verify = Literal["none", "size", "probe", "decode"]
 
 #: What an output itself adds to the fields of its row.
 _OF_OUTPUT = ("tag", "ext")
@@ -25,14 +30,18 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 @dataclass(frozen=True, slots=True)
 class Collect:
-    """Where outputs go. ``base`` is absolute; ``into`` goes on below it."""
+    """Where outputs go. ``base`` is absolute; ``into`` goes on below it.
+
+    ``verify`` is None where the config's is to be taken.
+    """
 
     base: str
     into: Template = field(repr=False)
     name: Template = field(repr=False)
+    verify: Verify | None = None
 
     @classmethod
-    def of(cls, into: str, name: str, folder: Path) -> "Collect":
+    def of(cls, into: str, name: str, folder: Path, verify: Verify | None = None) -> "Collect":
         """From the templates of a job file that lies in ``folder`` (absolute).
 
         Raises ``TemplateError`` where they are malformed, or would put all
@@ -44,7 +53,7 @@ class Collect:
         head = into_of.head
         fixed = head[: head.rfind("/") + 1] if into_of.names else head
         rest = [head[len(fixed) :], *into_of.pieces[1 if head else 0 :]]
-        return cls(normpath(folder / fixed), Template(rest, "collect.into"), name_of)
+        return cls(normpath(folder / fixed), Template(rest, "collect.into"), name_of, verify)
 
     def folder(self, fields: Mapping[str, str]) -> str:
         """The absolute folder of an item's outputs.

@@ -14,7 +14,7 @@ from orchestrator.model.items import Problem
 from orchestrator.query import lines, problems
 from orchestrator.query.base import Part
 from orchestrator.query.check import QueryCheck
-from orchestrator.query.collect import Collect
+from orchestrator.query.collect import Collect, Verify
 from orchestrator.query.problems import QueryError
 from orchestrator.query.sizes import in_bytes
 from orchestrator.query.templates import TemplateError, compile_template
@@ -72,6 +72,7 @@ class Limits(Part):
 class _CollectTable(Part):
     into: _Given
     name: _Given = "{tag}.{ext}"
+    verify: Verify | None = None
 
 
 class _JobFile(Part):
@@ -206,7 +207,7 @@ def _collect(
     if table is None:
         return None
     try:
-        return Collect.of(table.into, table.name, folder)
+        return Collect.of(table.into, table.name, folder, table.verify)
     except TemplateError as error:
         found.append(Problem(file, error.message, error.hint, field=error.field))
     return None

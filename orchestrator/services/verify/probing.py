@@ -1,0 +1,35 @@
+"""What verification needs of ffprobe and ffmpeg; ``wiring`` has them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+class Unreadable(Exception):
+    """Raised when a file can't be opened as media; the message says why, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a media file holds.
+
+    ``streams`` are ffprobe's words (``video``, ``audio``, ``subtitle``), ``frame``
+    width and height of the first picture as shown, both None where there is none.
+    """
+
+    streams: frozenset[str]
+    seconds: float | None = None
+    frame: tuple[int, int] | None = None
+
+
+class Prober(Protocol):
+    """Looks into media files."""
+
+    async def probe(self, path: Path) -> Found:
+        """What the file holds, by its headers. Raises ``Unreadable``, ``Transient``."""
+
+    async def decode(self, path: Path) -> str:
+        """Decode all of it: what the decoder complained of, "" for nothing.
+
+        Raises ``Transient`` where that took too long.
+        """

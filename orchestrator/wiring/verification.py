@@ -1,0 +1,109 @@
+"""Builds what verifies outputs: the query's expectations, ffprobe and ffmpeg."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from orchestrator.model.errors import BadInput, Transient
+from orchestrator.model.ports import Verifier
+from orchestrator.query import Job
+from orchestrator.query.expected import Expectations
+from orchestrator.services.verify import Found, OutputVerifier, Unreadable
+from orchestrator.settings import CollectConfig, QencodeService, TranscoderService
+from orchestrator.transcoder.ports import MediaError
+from orchestrator.transcoder.probe import DECODER_GUARDS, INPUT_GUARDS, input_name, probe
+from orchestrator.transcoder.processes import child
+from orchestrator.transcoder.reasons import in_plain_words
+from orchestrator.transcoder.toolchain import Toolchain, find_toolchain
+
+#: Decoding for verification steps back for everything else.
+_NICE = 10
+
+#: Seconds after which a decode is given up: nothing that is collected takes so long.
+_LONGEST = 6 * 3600.0
+
+#: A muxer that writes nothing has no business complaining of times.
+_NO_FAULT = b"[null @"
+
+
+def build_verifier(
+    collect: CollectConfig,
+    job: Job,
+    service: TranscoderService | QencodeService,
+    note: Callable[[str], None],
+) -> Verifier | None:
+    """What verifies the job's outputs; None where nobody wants that.
+
+    Without ffprobe, ``note`` hears so and sizes alone are verified.
+    """
+    level = (job.collect.verify if job.collect else None) or collect.verify
+    if level == "none":
+        return None
+    prober = None if level == "size" else _prober(service, note)
+    return OutputVerifier(
+        Expectations(job.query), prober, decode=level == "decode", tolerance=collect.tolerance
+    )
+
+
+class FfmpegProber:
+    """Implements ``services.verify.Prober``; decodes one file per core at once."""
+
+    def __init__(self, toolchain: Toolchain, *, longest: float = _LONGEST) -> None:
+        self._toolchain = toolchain
+        self._longest = longest
+        self._cores = asyncio.Semaphore(os.cpu_count() or 1)
+
+    async def probe(self, path: Path) -> Found:
+        """See ``Prober``."""
+        try:
+            found = await probe(self._toolchain, path)
+        except MediaError as error:
+            if isinstance(error.__context__, TimeoutError):
+                raise Transient(f"{path}: {error}") from error
+            raise Unreadable(str(error)) from error
+        kinds = (stream.get("codec_type") for stream in found.document.get("streams", ()))
+        frame = None
+        if found.video:
+            picture = found.video[0]
+            frame = (picture.width, picture.height)
+            frame = frame[::-1] if picture.rotation % 180 else frame
+        return Found(frozenset(map(str, kinds)), found.duration, frame)
+
+    async def decode(self, path: Path) -> str:
+        """See ``Prober``."""
+        command = (
+            *(str(self._toolchain.ffmpeg), "-v", "error", "-nostdin", "-threads", "1"),
+            *(*DECODER_GUARDS, *_guards(path), "-i", input_name(path)),
+            *("-map", "0:v?", "-map", "0:a?", "-fps_mode", "passthrough", "-f", "null", "-"),
+        )
+        async with self._cores:
+            try:
+                async with asyncio.timeout(self._longest), child(command, nice=_NICE) as process:
+                    _, said = await process.communicate()
+            except TimeoutError as error:
+                raise Transient(f"{path}: decoding it takes too long") from error
+        lines = [line for line in said.splitlines() if not line.startswith(_NO_FAULT)]
+        if lines or process.returncode:
+            told = [line.decode(errors="replace") for line in lines]
+            return f"the decoder complains: {in_plain_words(told, path)}"
+        return ""
+
+
+def _guards(path: Path) -> tuple[str, ...]:
+    """What a file may be read as: images by what is in them, never as patterns of names."""
+    if path.suffix.lower() in (".png", ".jpg", ".jpeg"):
+        return ("-protocol_whitelist", "file", "-format_whitelist", "png_pipe,jpeg_pipe")
+    return INPUT_GUARDS
+
+
+def _prober(
+    service: TranscoderService | QencodeService, note: Callable[[str], None]
+) -> FfmpegProber | None:
+    own = (service.ffmpeg, service.ffprobe) if isinstance(service, TranscoderService) else ()
+    try:
+        toolchain = find_toolchain(*own)
+    except BadInput as error:
+        note(f"Only the sizes of outputs are verified, not what is in them: {error}")
+        return None
+    return FfmpegProber(toolchain)

@@ -1,0 +1,124 @@
+"""What an output should be follows from the format that it was made for."""
+
+from typing import Any
+
+import pytest
+
+from orchestrator.model.items import Item, Output
+from orchestrator.model.states import State
+from orchestrator.query.expected import Expectations, Expected, Shape
+
+
+def item(**fields: str) -> Item:
+    return Item(1, "key", State.COLLECTING, "/a.mp4", fields=fields)
+
+
+def output(tag: str = "video-0-0", user_tag: str | None = None) -> Output:
+    return Output(tag, tag.partition("-")[0], "/x", user_tag=user_tag)
+
+
+def of(*formats: dict[str, Any], made: Output | None = None, **query: Any) -> Expected | None:
+    return Expectations({"format": list(formats), **query}).of(item(), made or output())
+
+
+MP4 = Expected(Shape.MEDIA, frozenset({"video"}), frozenset({"audio"}))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "made", "expected"),
+    [
+        ({"output": "mp4"}, output(), MP4),
+        (
+            {"output": "thumbnail", "size": "64x48"},
+            output("image-0-0"),
+            Expected(Shape.IMAGE, frame=(64, 48), upscale=True, image_format="png"),
+        ),
+        (
+            {"output": "thumbnails", "image_format": "jpg", "width": "64"},
+            output("image-0-0"),
+            Expected(Shape.IMAGES, upscale=True, image_format="jpg"),
+        ),
+        ({"output": "metadata"}, output("text-0-0"), Expected(Shape.JSON)),
+        ({"output": "drm_of_the_future"}, output(), None),
+        ({"output": "mp4", "height": "${env:HEIGHT}"}, output(), None),
+        ({"output": "mp4"}, output("audio-0-0"), None),
+    ],
+)
+def test_every_kind(wanted: dict[str, Any], made: Output, expected: Expected | None) -> None:
+    assert of(wanted, made=made) == expected
+
+
+@pytest.mark.parametrize(
+    ("sides", "frame"),
+    [
+        ({"width": 640, "height": "360"}, (640, 360)),
+        ({"size": "640x360"}, (640, 360)),
+        ({"height": 360}, None),
+        ({"size": "640x360", "resolution": 480}, None),
+    ],
+)
+def test_the_frame_where_both_sides_are_named(
+    sides: dict[str, Any], frame: tuple[int, int] | None
+) -> None:
+    found = of({"output": "mp4", **sides}, upscale="1")
+    assert found is not None
+    assert (found.frame, found.upscale) == (frame, True)
+
+
+def test_which_part_of_the_source() -> None:
+    whole = of({"output": "mp4"})
+    tail = of({"output": "mp4", "start_time": "10"})
+    clip = of({"output": "mp4", "start_time": 10, "duration": 5})
+    assert None not in (whole, tail, clip)
+    assert [whole.seconds(60), tail.seconds(60), clip.seconds(60)] == [60, 50, 5]
+    assert [tail.seconds(5), clip.seconds(12)] == [0, 2]
+
+
+def test_a_destination_with_a_secret_is_in_nobodys_way() -> None:
+    destination = {"url": "${env:BUCKET}/{stem}", "key": "${env:KEY}"}
+    assert of({"output": "mp4", "destination": destination}) == MP4
+
+
+SIZES = [{"output": "mp4", "size": f"{side}x{side}", "tag": f"{side}p"} for side in (100, 200)]
+
+
+@pytest.mark.parametrize(
+    ("made", "side"),
+    [
+        (output("video-0-1", "100p"), 100),
+        (output("video-0-1", "200p"), 200),
+        (output("video-0-0"), 100),
+        (output("video-0-1"), 200),
+        (output("video-0-2"), None),
+        (output("video"), None),
+        (output("image-0-0"), None),
+    ],
+)
+def test_by_the_clients_tag_else_by_place(made: Output, side: int | None) -> None:
+    found = of(*SIZES, made=made)
+    assert (found and found.frame) == (side and (side, side))
+
+
+def test_a_tag_that_two_share_says_nothing() -> None:
+    both = [{**each, "tag": "same"} for each in SIZES]
+    found = of(*both, made=output("video-0-1", "same"))
+    assert found is not None
+    assert found.frame == (200, 200)
+
+
+def test_kinds_are_counted_apart_and_together() -> None:
+    formats = [
+        {"output": "mp4"},
+        {"output": "thumbnail", "tag": "t"},
+        {"output": "thumbnails", "tag": "ts"},
+    ]
+    found = of(*formats, made=output("image-0-1"))
+    assert found is not None
+    assert found.shape is Shape.IMAGES
+
+
+def test_placeholders_are_filled_in_from_the_row() -> None:
+    query = {"format": [{"output": "mp4", "size": "{w}x{h}", "tag": "{stem}"}]}
+    found = Expectations(query).of(item(w="32", h="16", stem="a"), output(user_tag="a"))
+    assert found is not None
+    assert found.frame == (32, 16)
