@@ -32,11 +32,14 @@ from orchestrator.query.lines import line_of, lines_of
 from orchestrator.query.problems import nearest
 from orchestrator.query.secrets import resolve_secrets
 from orchestrator.settings import (
+    BreakerConfig,
+    BudgetConfig,
     CollectConfig,
     LedgerConfig,
     LimitsConfig,
     LogConfig,
     ManifestConfig,
+    PricesConfig,
     QencodeService,
     RetryConfig,
     Section,
@@ -44,6 +47,7 @@ from orchestrator.settings import (
     ServiceConfig,
     TranscoderService,
     UploadConfig,
+    WindowConfig,
 )
 
 FILE_NAME = "config.toml"
@@ -101,6 +105,10 @@ class Config(BaseSettings):
     collect: CollectConfig = CollectConfig()
     retry: RetryConfig = RetryConfig()
     manifest: ManifestConfig = ManifestConfig()
+    window: WindowConfig = WindowConfig()
+    budget: BudgetConfig = BudgetConfig()
+    prices: PricesConfig = PricesConfig()
+    breaker: BreakerConfig = BreakerConfig()
     log: LogConfig = LogConfig()
     serve: ServeConfig = ServeConfig()
 

@@ -6,11 +6,12 @@ Pure data, frozen once checked. ``orchestrator.config`` reads it.
 import re
 import shutil
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from orchestrator.query.collect import Verify
+from orchestrator.query.hours import BudgetTable, WindowTable
 from orchestrator.query.sizes import in_bytes
 
 # --- types of values -----------------------------------------------------------
@@ -50,6 +51,7 @@ BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Hours = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+Factor = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
@@ -205,6 +207,58 @@ class ManifestConfig(Section):
     fingerprint: Literal["stat", "content", "none"] = Field(
         "stat", description="stat: size and time; content: reads every byte; none: never looks."
     )
+
+
+class WindowConfig(WindowTable, Section):
+    """When runs may begin anything; a job's own [window] takes its place."""
+
+
+class BudgetConfig(BudgetTable, Section):
+    """The most that one run may begin; a job's own bounds are stronger."""
+
+
+class RateConfig(Section):
+    """What a minute of one kind of output costs."""
+
+    output: str = Field(description="The output, as queries name it: mp4, thumbnails.")
+    price: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        description="Per minute of output, in the currency."
+    )
+    codec: str | None = Field(None, description="Its video_codec; without it, any.")
+    up_to: Count | None = Field(
+        None, description="The most lines (a frame's shorter side); without it, any."
+    )
+
+
+class PricesConfig(Section):
+    """What a service charges, for estimates, budgets and accounts."""
+
+    currency: str = Field("", description="What prices are in, as it is to be shown: EUR, USD.")
+    two_pass: Factor = Field(2.0, description="What two_pass multiplies the price with.")
+    per_title: Factor = Field(1.5, description="What optimize_bitrate multiplies it with.")
+    hdr_to_sdr: Factor = Field(2.0, description="What hdr_to_sdr multiplies it with.")
+    per_minute: tuple[RateConfig, ...] = Field(
+        (), description="Prices per minute of output; the first that fits counts."
+    )
+
+    @model_validator(mode="after")
+    def _money_has_a_name(self) -> Self:
+        if self.per_minute and not self.currency:
+            raise ValueError('prices need a currency, such as currency = "EUR"')
+        return self
+
+
+class BreakerConfig(Section):
+    """When most items fail: pause, try one, go on or stop."""
+
+    percent: Annotated[float, Field(gt=0, le=100)] = Field(
+        50.0, description="It acts when more than this share of the last items failed; 100: never."
+    )
+    of_last: Count = Field(20, description="How many of the last items are looked at.")
+    pause: Seconds = Field(
+        60.0, description="Seconds before one item is tried; doubled each time that it fails."
+    )
+    probes: Count = Field(3, description="So many failures of one item tried alone end the run.")
 
 
 class LogConfig(Section):

@@ -1,10 +1,10 @@
 """``[window]`` and ``[budget]``, as they stand in job files and in the config alike."""
 
 from datetime import time, tzinfo
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from orchestrator.model.errors import BadInput
 from orchestrator.model.money import Budget
@@ -57,9 +57,10 @@ TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
 class WindowTable(Part):
     """When work may begin. Without it: always."""
 
-    opens: TimeOfDay = Field(description="When it opens: a time of day.")
-    closes: TimeOfDay = Field(
-        description="When it closes; a time that is not after it opens is the next day's."
+    opens: TimeOfDay | None = Field(None, description="When it opens: a time of day.")
+    closes: TimeOfDay | None = Field(
+        None,
+        description="When it closes; a time that is not after it opens is the next day's.",
     )
     zone: Annotated[str, BeforeValidator(_zone)] | None = Field(
         None, description="The time zone of both; without it, the machine's."
@@ -68,8 +69,17 @@ class WindowTable(Part):
         EVERY_DAY, description="The days on which it opens: mon-fri, or a list."
     )
 
-    def window(self, local: tzinfo) -> Window:
-        """The window; ``local`` is the machine's own zone."""
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.opens is None) != (self.closes is None):
+            missing = "opens" if self.opens is None else "closes"
+            raise refuse("is missing: a window opens and closes", field=missing)
+        return self
+
+    def window(self, local: tzinfo) -> Window | None:
+        """The window; None: always open. ``local`` is the machine's own zone."""
+        if self.opens is None or self.closes is None:
+            return None
         zone = ZoneInfo(self.zone) if self.zone else local
         return Window(self.opens, self.closes, zone, self.days)
 

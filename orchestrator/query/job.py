@@ -15,6 +15,7 @@ from orchestrator.query import lines, problems
 from orchestrator.query.base import Part
 from orchestrator.query.check import QueryCheck
 from orchestrator.query.collect import Collect, Verify
+from orchestrator.query.hours import BudgetTable, WindowTable
 from orchestrator.query.problems import QueryError
 from orchestrator.query.sizes import in_bytes
 from orchestrator.query.templates import TemplateError, compile_template
@@ -83,6 +84,8 @@ class _JobFile(Part):
     query: dict[str, Any]
     collect: _CollectTable | None = None
     limits: Limits = Limits()
+    window: WindowTable | None = None
+    budget: BudgetTable = BudgetTable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,8 @@ class Job:
     ``manifest`` is an absolute path, or a glob with an absolute folder.
     ``query`` is the request's query as the file has it: without its source,
     templates and ``${env:NAME}`` in place. ``payload`` is a template. ``service``
-    is None where the config's default is to be taken.
+    is None where the config's default is to be taken, ``window`` where the
+    config's own holds.
     """
 
     name: str
@@ -103,6 +107,8 @@ class Job:
     payload: str | None = None
     collect: Collect | None = None
     limits: Limits = field(default_factory=Limits)
+    window: WindowTable | None = None
+    budget: BudgetTable = field(default_factory=BudgetTable)
 
     def with_(self, *, manifest: str | Path | None = None, service: str | None = None) -> Self:
         """This job with another manifest (relative to the current folder) or service."""
@@ -178,6 +184,8 @@ def _job(doc: dict[str, Any], path: Path, file: str) -> Job:
         payload=table.payload,
         collect=collect,
         limits=table.limits,
+        window=table.window,
+        budget=table.budget,
     )
 
 
@@ -214,7 +222,12 @@ def _collect(
 
 
 def _unknown_key(path: problems.Path, _doc: object) -> tuple[str, str]:
-    tables: dict[str, type[Part]] = {"collect": _CollectTable, "limits": Limits}
+    tables: dict[str, type[Part]] = {
+        "collect": _CollectTable,
+        "limits": Limits,
+        "window": WindowTable,
+        "budget": BudgetTable,
+    }
     table = tables.get(str(path[0]), _JobFile) if len(path) > 1 else _JobFile
     return "unknown setting", problems.nearest(str(path[-1]), table.model_fields)
 

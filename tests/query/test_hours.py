@@ -16,7 +16,13 @@ def test_a_window_in_its_own_zone_or_the_machines() -> None:
     table = WindowTable.model_validate({"opens": "22:00", "closes": time(6), "days": "mon-fri"})
     assert table.window(UTC) == Window(time(22), time(6), UTC, frozenset(range(5)))
     zoned = WindowTable.model_validate({"opens": "22:00", "closes": "06:00", "zone": "Asia/Tokyo"})
-    assert zoned.window(UTC).zone == ZoneInfo("Asia/Tokyo")
+    window = zoned.window(UTC)
+    assert window is not None
+    assert window.zone == ZoneInfo("Asia/Tokyo")
+
+
+def test_without_times_it_is_always_open() -> None:
+    assert WindowTable().window(UTC) is None
 
 
 @pytest.mark.parametrize(
@@ -31,6 +37,7 @@ def test_a_window_in_its_own_zone_or_the_machines() -> None:
         ({"days": 3}, "days"),
         ({"days": []}, "is not a day"),
         ({"days": [1]}, "days"),
+        ({"closes": None}, "opens and closes"),
         ({"until": "06:00"}, "[Ee]xtra"),
     ],
 )
