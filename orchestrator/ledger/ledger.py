@@ -7,6 +7,7 @@ import threading
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -16,14 +17,17 @@ import orjson
 from sqlalchemy import Connection, Engine, insert, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from orchestrator.ledger import reads, schema, sqlite, upgrade, writes
+from orchestrator.ledger import reads, schema, sqlite, upgrade, wishes, writes
+from orchestrator.ledger.altering import Alterations
 from orchestrator.ledger.commits import GroupCommit
 from orchestrator.ledger.ingest import Ingest, Ingested
 from orchestrator.ledger.intake import Intake, Turn
 from orchestrator.ledger.lock import LedgerLock
 from orchestrator.ledger.rows import Versions
+from orchestrator.ledger.wishes import Answer, Wish
 from orchestrator.ledger.writes import Step
 from orchestrator.model import turns
+from orchestrator.model.decisions import Action
 from orchestrator.model.errors import IllegalMove, LedgerProblem
 from orchestrator.model.items import Change, Item, Output, Problem, Row
 from orchestrator.model.ports import Clock
@@ -99,6 +103,7 @@ class SqlLedger:
         def begin(connection: Connection) -> int:
             open_runs = update(schema.runs).where(_R.job_id == self._job, _R.outcome.is_(None))
             connection.execute(open_runs.values(outcome=INTERRUPTED))
+            wishes.expire(connection, self._job, self._clock.now())
             inserted = connection.execute(insert(schema.runs), values).inserted_primary_key
             return int(inserted[0]) if inserted else 0
 
@@ -113,7 +118,12 @@ class SqlLedger:
             .where(_R.id == self._run)
             .values(ended_at=self._clock.now(), outcome=outcome)
         )
-        await self._alone(lambda connection: connection.execute(ended))
+
+        def end(connection: Connection) -> None:
+            connection.execute(ended)
+            wishes.expire(connection, self._job, self._clock.now())
+
+        await self._alone(end)
 
     async def ingest(
         self,
@@ -160,7 +170,9 @@ class SqlLedger:
                 answer = ingest.take(rows, partial(_proceed, stop))
                 if answer.taken:
                     taken = update(schema.runs).where(_R.id == self._run)
-                    self._writer.execute(taken.values(rows=answer.total))
+                    added = _R.rows + answer.counts.get(Action.NEW, 0)
+                    self._writer.execute(taken.values(rows=added if following else answer.total))
+                    self._keep_priorities(self._writer, seen, ageing)
                     transaction.commit()
                 return answer
             finally:
@@ -172,6 +184,40 @@ class SqlLedger:
         if answer.taken:
             self._seen = seen
         return answer
+
+    # --- what people ask for --------------------------------------------------
+
+    async def wishes(self) -> list[tuple[int, Wish | None]]:
+        """Wishes for this job that wait for an answer, by number, the oldest first.
+
+        One is None where another version of this program wrote it.
+        """
+        with self._reading() as connection:
+            return wishes.waiting(connection, self._job)
+
+    async def answer(self, number: int, said: Answer) -> None:
+        """Put on record what became of a wish."""
+        now = self._clock.now()
+        await self._alone(lambda connection: wishes.answer(connection, number, said, now))
+
+    async def record(self, wish: Wish, said: Answer) -> None:
+        """Put on record a wish that was carried out without a run."""
+        now = self._clock.now()
+        await self._alone(lambda connection: wishes.record(connection, self._job, wish, said, now))
+
+    async def alter(self, change: Callable[[Alterations], T]) -> T:
+        """Change many items at once, in a transaction between two batches of steps."""
+        return await self._alone(lambda connection: change(self._alterations(connection)))
+
+    def _alterations(self, connection: Connection) -> Alterations:
+        run = self._run or self._seen
+        return Alterations(connection, self._job, self._seen, run, self._clock.now())
+
+    def _keep_priorities(self, connection: Connection, seen: int, ageing: float) -> None:
+        """What people said of priorities holds until a run has finished."""
+        alterations = replace(self._alterations(connection), seen=seen)
+        for wish in wishes.priorities(connection, self._job):
+            alterations.prioritize(wish.match, wish.priority, ageing)
 
     # --- the engine's port ----------------------------------------------------
 
