@@ -72,8 +72,11 @@ class DiskGuard:
                 answer = await step()
             except DiskFull as error:
                 why = str(error)
+            except Exception:
+                self._had_room()
+                raise
             else:
-                self._went_well()
+                self._had_room()
                 return answer
             finally:
                 self._fetching -= 1
@@ -87,8 +90,9 @@ class DiskGuard:
 
     async def _wait(self, why: str) -> None:
         now = self._clock.monotonic()
-        waited = 0.0 if self._since is None else now - self._since
-        self._since = now - waited
+        if self._since is None:
+            self._since = now
+        waited = now - self._since
         if waited >= self._patience and not self._fetching:
             raise NoRoom(f"{why}. Nothing could be collected for {_span(waited)}")
         if self._said_at is None or now - self._said_at >= SAY_EVERY:
@@ -102,7 +106,7 @@ class DiskGuard:
         finally:
             self._waiting -= 1
 
-    def _went_well(self) -> None:
+    def _had_room(self) -> None:
         if self._since is None:
             return
         self._starts.open(FULL)

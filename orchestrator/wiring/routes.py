@@ -11,9 +11,10 @@ from pydantic import SecretStr
 
 from orchestrator.config import Config
 from orchestrator.model.items import Item, Output
-from orchestrator.model.ports import Collector, Service, Uploader
+from orchestrator.model.ports import Collector, Room, Service, Uploader
 from orchestrator.query import Collect
 from orchestrator.services.collect import HttpCollector
+from orchestrator.services.disk_room import DiskRoom
 from orchestrator.services.folder_output import is_folder
 from orchestrator.services.http import Http
 from orchestrator.services.qencode import QencodeService
@@ -32,6 +33,7 @@ class Route:
     service: Service
     uploader: Uploader
     collector: Collector
+    room: Room
     throttle: Throttle
 
     def set_bandwidth(self, rate: int | None) -> None:
@@ -60,6 +62,8 @@ async def open_route(
             Http(timeout=settings.timeout, connect_timeout=settings.connect)
         )
         upload, throttle = config.upload, Throttle(bandwidth or config.limits.bandwidth)
+        room = DiskRoom(config.collect.min_free)
+        collector = HttpCollector(http, url, Placement(collect), room=room)
         yield Route(
             service=QencodeService(name, http, url, key, env=os.environ),
             uploader=TusUploader(
@@ -71,7 +75,8 @@ async def open_route(
                 stall=upload.stall,
                 throttle=throttle,
             ),
-            collector=HttpCollector(http, url, Placement(collect)),
+            collector=collector,
+            room=collector,
             throttle=throttle,
         )
 
