@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from orchestrator.model import turns
+from orchestrator.model.turns import Order
 from orchestrator.query.collect import Verify
 from orchestrator.query.hours import BudgetTable, WindowTable
 from orchestrator.query.sizes import in_bytes
@@ -54,6 +56,14 @@ Count = Annotated[int, Field(ge=1)]
 Factor = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 
 
+def _never(value: object) -> object:
+    """TOML has no null: "never" stands for it."""
+    return None if value == "never" else value
+
+
+Patience = Annotated[Seconds | None, BeforeValidator(_never)]
+
+
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -69,6 +79,16 @@ class _Polled(Section):
     )
     timeout: Seconds = Field(60.0, description="Seconds to wait for the answer to one request.")
     connect: Seconds = Field(10.0, description="Seconds to wait for a connection.")
+    poll_batch: Count = Field(
+        100, description="Tasks asked for in one status request; fewer where it refuses so many."
+    )
+    stuck_after: Patience = Field(
+        6 * 3600.0,
+        description='Seconds without news of a task until it counts as stuck, or "never".',
+    )
+    on_stuck: Literal["report", "retry"] = Field(
+        "report", description="What happens to a stuck task: a line in the report, or a new try."
+    )
 
 
 class _Encoding(Section):
@@ -131,6 +151,18 @@ class QencodeService(_Polled):
     poll_max: Seconds = Field(
         120.0, description="Longest time between two polls of a task, seconds."
     )
+    callback_listen: Address | None = Field(
+        None, description="Address and port to hear its callbacks at; without it, polling alone."
+    )
+    callback_public_url: BaseUrl | None = Field(
+        None, description="That address as the service reaches it from outside."
+    )
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.callback_listen is None) != (self.callback_public_url is None):
+            raise ValueError("callback_listen and callback_public_url need each other: set both")
+        return self
 
 
 ServiceConfig = Annotated[TranscoderService | QencodeService, Field(discriminator="kind")]
@@ -161,6 +193,18 @@ class LimitsConfig(Section):
     )
     bandwidth: Bytes | None = Field(
         None, description="Bytes per second over all uploads; without it, as fast as the line is."
+    )
+
+
+class QueueConfig(Section):
+    """Whose turn comes first among items that wait. A job's own order is stronger."""
+
+    order: Order = Field(
+        Order.FIRST,
+        description="Within a priority: first, as the manifest has them, or longest first.",
+    )
+    ageing_hours: Hours = Field(
+        turns.AGEING / 3600, description="Hours of waiting that make up for one step of priority."
     )
 
 

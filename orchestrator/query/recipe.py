@@ -10,8 +10,13 @@ from orchestrator.query.check import QueryCheck
 from orchestrator.query.digest import Digest
 from orchestrator.query.job import Job
 from orchestrator.query.problems import QueryError
-from orchestrator.query.secrets import secrets_in
-from orchestrator.query.templates import DocumentTemplate, TemplateError, compile_template
+from orchestrator.query.secrets import SECRET, secrets_in
+from orchestrator.query.templates import (
+    DocumentTemplate,
+    PlainValues,
+    TemplateError,
+    compile_template,
+)
 
 #: "Any string up to 1000 characters long" (Transcoding API, Starting a Task).
 LONGEST_PAYLOAD = 1000
@@ -30,6 +35,18 @@ class QencodeRecipe:
         self._payload = compile_template(job.payload, "payload") if job.payload else None
         self._digest = Digest(job.query, job.payload or None)
         self._check = QueryCheck(job.query, job.manifest)
+        #: Where the service sends its callbacks if the job names no place of its own.
+        #: It makes no other output, so the digest knows nothing of it.
+        self.callback_url: str | None = None
+        names = {*self._query.names, *(self._payload.names if self._payload else ())}
+        self._plain = PlainValues(sorted(names))
+        #: Whether no text of the job's own could join with a plain value to something else.
+        self._joins_well = all(
+            SECRET.sub("", piece).isprintable() and "$" not in SECRET.sub("", piece)
+            for _, template in self._query.templates
+            for piece in template.pieces
+            if isinstance(piece, str)
+        )
         #: The templates of the query, each with the secrets that the job itself wrote there.
         self._templates = [
             (template, secrets_in("".join(p for p in template.pieces if isinstance(p, str))))
@@ -43,7 +60,8 @@ class QencodeRecipe:
         """
         if problem := self._problem_with_query(item.fields):
             raise QueryError([replace(problem, line=item.line, key=item.key)])
-        return {"query": {**_input(item), **self._query.render(item.fields)}}
+        calls = {"callback_url": self.callback_url} if self.callback_url else {}
+        return {"query": {**calls, **_input(item), **self._query.render(item.fields)}}
 
     def payload(self, item: Item) -> str | None:
         """What the service is to hand back with its callbacks."""
@@ -79,6 +97,8 @@ class QencodeRecipe:
         return self._payload.render(fields)
 
     def _problem_with_query(self, fields: Mapping[str, str]) -> Problem | None:
+        if self._joins_well and self._plain.has(fields):
+            return self._check.problem(fields, plain=True)
         for template, own_secrets in self._templates:
             text = template.render(fields)
             if "${env:" in text and secrets_in(text) != own_secrets:
