@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import doctor, exits, export, run, samples, serve, status, validate
+from orchestrator.cli import control, doctor, exits, export, run, samples, serve, status, validate
 from orchestrator.cli.guard import guarded
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -27,6 +27,12 @@ app = typer.Typer(
 for _command in (
     run.run,
     status.status,
+    control.prioritize,
+    control.pause,
+    control.resume,
+    control.cancel,
+    control.limits,
+    control.retry,
     validate.validate,
     export.export,
     doctor.doctor,

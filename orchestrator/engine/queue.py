@@ -72,8 +72,8 @@ class StageQueue:
         """
         if items.keys().isdisjoint(self._tickets):
             return
-        for *_, ticket, work in itertools.chain(self._ready, self._delayed):
-            if work.item.id in items and self._counts(work, ticket):
+        for work in [entry[-1] for entry in self._ready] + [entry[-1] for entry in self._delayed]:
+            if work.item.id in items and work.item.id in self._tickets:
                 work.item = items[work.item.id]
         self._rebuild()
 

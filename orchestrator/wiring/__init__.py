@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orchestrator.wiring.asking import ask as ask
     from orchestrator.wiring.checks import diagnose as diagnose
     from orchestrator.wiring.inspection import export_job as export_job
     from orchestrator.wiring.inspection import open_reader as open_reader
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "RunOptions": "options",
+    "ask": "asking",
     "diagnose": "checks",
     "export_job": "inspection",
     "make_samples": "serving",
