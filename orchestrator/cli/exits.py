@@ -14,10 +14,11 @@ INTERRUPTED: Final = 130
 
 #: For ``orchestrator --help``.
 HELP: Final = """\
-Exit codes: 0 all done; 1 some items failed or were left at another service, or a check failed; \
+Exit codes: 0 all done, or as much as the window or the budget lets; \
+1 some items failed or were left at another service, or a check failed; \
 2 wrong usage, or a config, \
 job file or manifest that can't be used; 3 the service refused the account; 4 could not go on \
-(ledger, disk, internal error); 130 interrupted, resumable."""
+(ledger, disk, too many failures, internal error); 130 interrupted, resumable."""
 
 _BY_ENDING: Final = {
     Ending.DRAINED: INTERRUPTED,
@@ -36,4 +37,6 @@ def exit_code(outcome: RunOutcome) -> int:
     """The exit code of a run."""
     if outcome.ending is Ending.FINISHED:
         return SOME_FAILED if outcome.failed or _left(outcome) else OK
+    if outcome.ending is Ending.CLOSED:  # what is left is the next run's, as planned
+        return SOME_FAILED if outcome.failed else OK
     return _BY_ENDING[outcome.ending]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from orchestrator.model.items import Problem
+from orchestrator.model.money import Account
 from orchestrator.model.states import State
 
 
@@ -13,6 +14,8 @@ class Ending(StrEnum):
 
     #: Nothing was left to do; items may still have failed.
     FINISHED = "finished"
+    #: As planned, with items left: its window closed, or its budget was used up.
+    CLOSED = "closed"
     #: A person asked it to stop; what was under way is recorded and resumable.
     DRAINED = "drained"
     #: The service refused the account; everything stays resumable.
@@ -42,7 +45,8 @@ class RunOutcome:
     ``seconds`` is wall time, ``sent_bytes`` and ``got_bytes`` what was uploaded
     and collected, ``started`` the encodes started in this run. ``ledger`` is
     the ledger's URL without credentials; ``outputs_folder`` is None where the
-    job collects nothing.
+    job collects nothing. ``account`` is what the encodes came to that this run
+    started, None where it started none.
     """
 
     job: str
@@ -60,6 +64,7 @@ class RunOutcome:
     got_bytes: int = 0
     started: int = 0
     outputs_folder: str | None = None
+    account: Account | None = None
 
     @property
     def failed(self) -> int:

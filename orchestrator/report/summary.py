@@ -11,6 +11,7 @@ from rich.text import Text
 from orchestrator.model.items import Problem
 from orchestrator.model.outcome import Ending, Failure, RunOutcome
 from orchestrator.model.states import State
+from orchestrator.report.bill import bill
 from orchestrator.report.typed import Typed
 from orchestrator.report.words import count, counted, duration, name, printable, size
 
@@ -24,11 +25,15 @@ _STYLES = {State.COMPLETED: "green", State.FAILED: "bold red", State.CANCELLED: 
 #: How a run ended, in words, by the value that the ledger has of it.
 TITLES = {
     Ending.FINISHED.value: "finished",
+    Ending.CLOSED.value: "ended as planned, with items left",
     Ending.DRAINED.value: "stopped as asked",
     Ending.ACCOUNT.value: "stopped: the service refused the account",
     Ending.BROKEN.value: "could not go on",
     Ending.REFUSED.value: "nothing was begun",
 }
+
+#: Endings that somebody wanted.
+_ASKED = (Ending.CLOSED, Ending.DRAINED)
 
 
 def summary(outcome: RunOutcome, console: Console, typed: Typed) -> None:
@@ -70,7 +75,7 @@ def _title(outcome: RunOutcome) -> Text:
         words += f", {counted(outcome.failed, 'item')} failed"
     elif outcome.skipped and outcome.skipped == sum(outcome.counts.values()):
         words = f"nothing to do: {_all_done(outcome.skipped)}"
-    style = "green" if good else "yellow" if outcome.ending is Ending.DRAINED else "red"
+    style = "green" if good else "yellow" if outcome.ending in _ASKED else "red"
     text = Text(name(outcome.job), style="bold").append(f"  {words}", f"bold {style}")
     return text.append(f"  in {duration(outcome.seconds)}", "not bold dim")
 
@@ -136,6 +141,9 @@ def _facts(outcome: RunOutcome) -> Padding:
         started = counted(outcome.started, "encode")
         sent, got = size(outcome.sent_bytes), size(outcome.got_bytes)
         table.add_row("this run", f"{started} started, {sent} uploaded, {got} collected")
+    if outcome.account is not None and outcome.account.items:
+        for label, words in bill(outcome.account):
+            table.add_row(label, words)
     if outcome.outputs_folder:
         table.add_row("outputs", Text(outcome.outputs_folder))
     table.add_row("ledger", Text(outcome.ledger))
