@@ -187,8 +187,8 @@ def _curl_big(pairs: Sequence[Pair]) -> None:
     """A POST for the URL, then the whole file in one PATCH; ``-T`` streams it."""
     ((path, target),) = pairs
     length = f"Upload-Length: {path.stat().st_size}"
-    created = _curl("-X", "POST", "-H", length, "-w", "%header{location}", target)
-    _curl("-X", "PATCH", "-H", "Upload-Offset: 0", "-H", _BYTES, "-H", "Expect:",
+    created = _curl("-X", "POST", "-H", _TUS, "-H", length, "-w", "%header{location}", target)
+    _curl("-X", "PATCH", "-H", _TUS, "-H", "Upload-Offset: 0", "-H", _BYTES, "-H", "Expect:",
           "-T", str(path), created)  # fmt: skip
 
 
@@ -207,7 +207,7 @@ def _curl_small(pairs: Sequence[Pair]) -> None:
 
 
 def _curl(*arguments: str) -> str:
-    command = ["curl", "-sS", "--no-progress-meter", "--fail", "-H", _TUS, *arguments]
+    command = ["curl", "-sS", "--no-progress-meter", "--fail", *arguments]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
