@@ -41,6 +41,7 @@ from orchestrator.settings import (
     ManifestConfig,
     PricesConfig,
     QencodeService,
+    QueueConfig,
     RetryConfig,
     Section,
     ServeConfig,
@@ -101,6 +102,7 @@ class Config(BaseSettings):
     )
     ledger: LedgerConfig = LedgerConfig()
     limits: LimitsConfig = LimitsConfig()
+    queue: QueueConfig = QueueConfig()
     upload: UploadConfig = UploadConfig()
     collect: CollectConfig = CollectConfig()
     retry: RetryConfig = RetryConfig()

@@ -91,12 +91,14 @@ def candidate(row: Row, versions: Versions, manifest: str) -> Candidate | Proble
     problem = versions.check(row)
     if problem is not None:
         return problem
-    if not storable(row.key, row.source or ""):
+    source = row.source or ""
+    if not (row.key.isascii() and source.isascii()) and not storable(row.key, source):
         return _unreadable(manifest, row)
     digest, folder = versions.digest(row), versions.folder(row)
     stitch = codec.stitch(row.stitch) if row.stitch else None
+    tags = codec.json(row.tags) if row.tags else None
     try:
-        return Candidate(row, digest, folder, stitch, codec.json(row.tags), codec.json(row.fields))
+        return Candidate(row, digest, folder, stitch, tags, codec.json(row.fields))
     except TypeError:
         return _unreadable(manifest, row)
 

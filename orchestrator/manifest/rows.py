@@ -17,6 +17,9 @@ from orchestrator.model.items import DEFAULT_PRIORITY, Problem, Row, StitchPart
 #: The columns that mean something by themselves; every other is a placeholder.
 COLUMNS = ("source", "stitch", "id", "priority", "payload", "tags")
 
+#: Those, and the one that is a placeholder too.
+_MEANT = frozenset({*COLUMNS, "duration"})
+
 #: Qencode: "any string up to 1000 characters long".
 PAYLOAD_LIMIT = 1000
 
@@ -25,6 +28,8 @@ MAX_PRIORITY = 10
 _PRIORITIES = {str(number): number for number in range(MAX_PRIORITY + 1)} | {"": DEFAULT_PRIORITY}
 _TAG_GAPS = re.compile(r"[,\s]+")
 _STITCH_GAPS = re.compile(r"[|\s]+")
+_CLOCK = re.compile(r"([0-9]{1,5}):([0-5][0-9]):([0-5][0-9](?:\.[0-9]{1,9})?)")
+_DECIMAL = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _PLACES = frozenset({"name", "stem", "parent"})
 
 
@@ -64,11 +69,12 @@ class RowMaker:
         """The row on ``line`` of the manifest.
 
         What is not given is "". ``stitch`` is text as in a CSV cell, or a list
-        from JSON; ``tags`` likewise.
+        from JSON; ``tags`` likewise. ``fields`` are all other columns; of these
+        ``duration`` is the source's, for whose turn comes first.
         """
         key = id.strip()
         parts: tuple[StitchPart, ...] = ()
-        version, size = "", None
+        version, size, length = "", None, None
         try:
             if stitch != "":
                 parts = _parts(source, stitch)
@@ -84,6 +90,8 @@ class RowMaker:
             if len(payload) > PAYLOAD_LIMIT:
                 raise _long_payload(payload)
             labels = _tags(tags) if tags else ()
+            if fields and (told := fields.get("duration")):
+                length = _length(told)
             if source[0] == "/":
                 version, size = self._fingerprint(source)
         except Fault as fault:
@@ -95,7 +103,8 @@ class RowMaker:
         if fields:
             known = _joined(known, fields)
         given = None if parts else source
-        return Row(key, given, parts, urgency, payload or None, labels, known, version, size, line)
+        own = payload or None
+        return Row(key, given, parts, urgency, own, labels, known, version, size, line, length)
 
 
 def _joined(known: dict[str, str], fields: Mapping[str, str]) -> dict[str, str]:
@@ -108,7 +117,7 @@ def _joined(known: dict[str, str], fields: Mapping[str, str]) -> dict[str, str]:
 def column_fault(name: str) -> Fault | None:
     """What is wrong with the name of a column or key, None if nothing is."""
     plain = name.strip().lower()
-    if name not in COLUMNS and plain in COLUMNS:
+    if name not in _MEANT and plain in _MEANT:
         return Fault(name, f"column names are in lower case: {plain!r}, not {name!r}", "rename it")
     if not plain:
         return Fault("", "a column has no name", "name it, or take the column out")
@@ -126,6 +135,22 @@ def _priority(text: str) -> int:
         return int(plain)
     hint = f"leave it empty for {DEFAULT_PRIORITY}"
     raise Fault("priority", f"{short(plain)} is not an integer from 0 to {MAX_PRIORITY}", hint)
+
+
+def _length(text: str) -> float | None:
+    """A duration in seconds, from seconds or h:mm:ss; None where there is none."""
+    plain = text.strip()
+    if not plain:
+        return None
+    clock = _CLOCK.fullmatch(plain)
+    if clock:
+        seconds = int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3])
+    else:
+        seconds = float(plain) if _DECIMAL.fullmatch(plain) else 0.0
+    if seconds > 0:
+        return seconds
+    hint = "write seconds, such as 5400 or 12.5, or h:mm:ss, such as 1:30:00"
+    raise Fault("duration", f"{short(plain)} is not the length of a source", hint)
 
 
 def _tags(given: Any) -> tuple[str, ...]:

@@ -16,6 +16,9 @@ from orchestrator.model.errors import SourceMissing
 FingerprintKind = Literal["stat", "content", "none"]
 
 _EVERYONE_READS = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
+#: A file whose mode is this needs no closer look.
+_READABLE_FILE = stat.S_IFREG | _EVERYONE_READS
+_TOLD_BY = 0o170000 | _EVERYONE_READS
 _EFFECTIVE = os.access in os.supports_effective_ids
 
 
@@ -25,8 +28,11 @@ def fingerprint(path: str) -> tuple[str, int]:
     Raises ``SourceMissing`` if the file is not there, is not a regular file,
     can't be read, or is empty.
     """
-    info = _checked(path)
-    return f"{info.st_size}-{info.st_mtime_ns}", info.st_size
+    info = _stat(path)
+    size = info.st_size
+    if not size or info.st_mode & _TOLD_BY != _READABLE_FILE:
+        _check(path, info)
+    return f"{size}-{info.st_mtime_ns}", size
 
 
 def content_fingerprint(path: str) -> tuple[str, int]:
@@ -35,7 +41,7 @@ def content_fingerprint(path: str) -> tuple[str, int]:
     Reads the whole file, in pieces. Survives copying and touching, which
     ``fingerprint`` does not. Raises ``SourceMissing`` like ``fingerprint``.
     """
-    _checked(path)
+    _check(path, _stat(path))
     try:
         with Path(path).open("rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -52,14 +58,18 @@ def fingerprinter(kind: FingerprintKind) -> Callable[[str], tuple[str, int | Non
     return content_fingerprint if kind == "content" else lambda _path: ("", None)
 
 
-def _checked(path: str) -> os.stat_result:
+def _stat(path: str) -> os.stat_result:
     try:
-        info = os.stat(path)  # noqa: PTH116 - once a row: a Path costs more than the call
+        return os.stat(path)  # noqa: PTH116 - once a row: a Path costs more than the call
     except FileNotFoundError:
         raise SourceMissing(_absence(path)) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SourceMissing(f"{path} can't be read: {reason}") from None
+
+
+def _check(path: str, info: os.stat_result) -> None:
+    """Raise ``SourceMissing`` for what can't be encoded."""
     if not stat.S_ISREG(info.st_mode):
         what = "a folder" if stat.S_ISDIR(info.st_mode) else "not a regular file"
         raise SourceMissing(f"{path} is {what}")
@@ -70,7 +80,6 @@ def _checked(path: str) -> os.stat_result:
         raise SourceMissing(f"{path} can't be read: permission denied")
     if info.st_size == 0:
         raise SourceMissing(f"{path} is empty")
-    return info
 
 
 def _absence(path: str) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, ValidationError
 
 from orchestrator.model.items import Problem
+from orchestrator.model.turns import Order
 from orchestrator.query import lines, problems
 from orchestrator.query.base import Part
 from orchestrator.query.check import QueryCheck
@@ -70,6 +71,12 @@ class Limits(Part):
     bandwidth: _Rate = None
 
 
+class Queue(Part):
+    """Whose turn comes first within a priority; None leaves it to the config."""
+
+    order: Order | None = None
+
+
 class _CollectTable(Part):
     into: _Given
     name: _Given = "{tag}.{ext}"
@@ -84,6 +91,7 @@ class _JobFile(Part):
     query: dict[str, Any]
     collect: _CollectTable | None = None
     limits: Limits = Limits()
+    queue: Queue = Queue()
     window: WindowTable | None = None
     budget: BudgetTable = BudgetTable()
 
@@ -107,6 +115,7 @@ class Job:
     payload: str | None = None
     collect: Collect | None = None
     limits: Limits = field(default_factory=Limits)
+    queue: Queue = field(default_factory=Queue)
     window: WindowTable | None = None
     budget: BudgetTable = field(default_factory=BudgetTable)
 
@@ -184,6 +193,7 @@ def _job(doc: dict[str, Any], path: Path, file: str) -> Job:
         payload=table.payload,
         collect=collect,
         limits=table.limits,
+        queue=table.queue,
         window=table.window,
         budget=table.budget,
     )
@@ -225,6 +235,7 @@ def _unknown_key(path: problems.Path, _doc: object) -> tuple[str, str]:
     tables: dict[str, type[Part]] = {
         "collect": _CollectTable,
         "limits": Limits,
+        "queue": Queue,
         "window": WindowTable,
         "budget": BudgetTable,
     }

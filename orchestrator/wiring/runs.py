@@ -94,8 +94,14 @@ class _Run:
     # --- the manifest -------------------------------------------------------------
 
     async def _take_in(self, ledger: SqlLedger) -> Ingested:
+        queue = self._config.queue
         return await ledger.ingest(
-            self._rows(), self._recipe, keep_going=self._options.keep_going, retry=may_pass
+            self._rows(),
+            self._recipe,
+            keep_going=self._options.keep_going,
+            retry=may_pass,
+            order=self._job.queue.order or queue.order,
+            ageing=queue.ageing_hours * 3600,
         )
 
     def _rows(self) -> Iterator[Row | Problem]:
