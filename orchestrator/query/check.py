@@ -64,13 +64,16 @@ class QueryCheck:
                 best, least = certain, misfits
         return best or ()
 
-    def problem(self, fields: Mapping[str, str]) -> Problem | None:
+    def problem(self, fields: Mapping[str, str], *, plain: bool = False) -> Problem | None:
         """What is wrong with the query as ``fields`` fill it in.
 
+        ``plain`` says that no value of them holds a control character.
         Raises ``TemplateError`` for a placeholder that ``fields`` has not.
         """
+        if plain and not self._bound:
+            return None
         known = {**fields, **self._secrets} if self._secrets else fields
-        for each in self._urls:
+        for each in () if plain else self._urls:
             if _CONTROL.search(each.render(known)):
                 message = "holds a control character, such as a line's end"
                 return Problem(self._file, message, field=each.where)

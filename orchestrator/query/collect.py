@@ -61,6 +61,8 @@ class Collect:
         Raises ``TemplateError`` where the fields make none, or one elsewhere.
         """
         below = self.into.render(fields)
+        if _is_plain(below):
+            return f"{self.base}/{below}"
         steps = [step for step in below.split("/") if step != "."]
         if fault := _fault(below, steps):
             raise TemplateError(fault, "give the row other values for it", "collect.into")
@@ -85,6 +87,18 @@ def _refuse_what_cant_be(into: Template, name: Template) -> None:
     if not {*into.names, *name.names}.difference(_OF_OUTPUT):
         hint = 'name what differs by item, as in "outputs/{stem}"'
         raise TemplateError("all items would go to one place", hint, "collect.into")
+
+
+def _is_plain(below: str) -> bool:
+    """Whether a folder's path is taken as it stands, as nearly all are."""
+    return (
+        0 < len(below) <= _LONGEST_NAME
+        and below[0] not in "/."
+        and below[-1] != "/"
+        and not any(sign in below for sign in ("//", "/.", "\\"))
+        and below.isascii()
+        and below.isprintable()
+    )
 
 
 def _fault(below: str, steps: list[str]) -> str:

@@ -11,14 +11,14 @@ and a row costs one join and one hash.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
 from orchestrator.query.secrets import SECRET
-from orchestrator.query.templates import Template, compile_template
+from orchestrator.query.templates import Piece, PlainValues, Template, compile_template
 
 _BYTES = 16
 _CREDENTIALS = frozenset({"key", "secret"})
@@ -46,6 +46,11 @@ class Digest:
             self._start.update(pieces[0])
         self._pieces = pieces[1:]
         self._payload = payload_piece
+        rest = [*self._pieces, payload_piece]
+        templates = [piece for piece in rest if not isinstance(piece, bytes)]
+        #: The rest as one text, for rows whose values are the same in JSON; else None.
+        self._whole = Template(_as_text(rest)) if all(map(_keeps_all, templates)) else None
+        self._plain = PlainValues(self._whole.names if self._whole else ())
 
     def of(self, fields: Mapping[str, str], payload: str | None) -> str:
         """The digest in hex. ``payload`` is the row's own, in place of the job's.
@@ -53,6 +58,9 @@ class Digest:
         Raises ``TemplateError`` for a placeholder that ``fields`` has not.
         """
         state = self._start.copy()
+        if payload is None and self._whole is not None and self._plain.has(fields):
+            state.update(self._whole.render(fields).encode())
+            return state.hexdigest()
         for piece in self._pieces:
             state.update(piece if isinstance(piece, bytes) else _filled(piece, fields))
         if payload is not None:
@@ -62,6 +70,24 @@ class Digest:
         else:
             state.update(_filled(self._payload, fields))
         return state.hexdigest()
+
+
+def _keeps_all(template: Template) -> bool:
+    """Whether nothing of its own text is left out of the digest, nor of a plain value."""
+    own = [piece for piece in template.pieces if isinstance(piece, str)]
+    return all("@" not in piece and "$" not in piece for piece in own)
+
+
+def _as_text(pieces: Iterable[_Piece]) -> Iterator[Piece]:
+    """The JSON as the pieces of one template."""
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            yield piece.decode()
+            continue
+        yield '"'
+        for part in piece.pieces:
+            yield orjson.dumps(part).decode()[1:-1] if isinstance(part, str) else part
+        yield '"'
 
 
 def _filled(template: Template, fields: Mapping[str, str]) -> bytes:

@@ -137,6 +137,35 @@ def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
         yield text
 
 
+#: In a row's value these may mean something to whom it is given: a secret's name, the
+#: end of a text in JSON, the user part of a URL.
+_MEANINGFUL = re.compile(r'[$"\\@]')
+
+
+class PlainValues:
+    """Tells rows whose values need no closer look, as those of nearly all rows do.
+
+    Plain values are printable ASCII with nothing in them that could be taken for
+    anything but itself: what is true of a template's own text is then true of
+    every rendering of it.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._values = itemgetter(*names) if names else None
+        self._single = len(names) == 1
+
+    def has(self, fields: Mapping[str, str]) -> bool:
+        """Whether all values are plain; a field that is not there has none."""
+        if self._values is None:
+            return True
+        try:
+            found = self._values(fields)
+        except KeyError:
+            return False
+        text = found if self._single else " ".join(found)
+        return text.isascii() and text.isprintable() and not _MEANINGFUL.search(text)
+
+
 class DocumentTemplate:
     """A JSON-like document with templates in its strings.
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.query import Collect, TemplateError
+from orchestrator.query.collect import _fault, _is_plain
 
 JOBS = Path("/srv/jobs")
 
@@ -106,3 +107,11 @@ def test_a_tag_with_a_slash_is_one_name() -> None:
 def test_templates_that_can_not_be(into: str, name: str, words: str) -> None:
     with pytest.raises(TemplateError, match=re.escape(words)):
         collect(into, name)
+
+
+@given(st.text(st.sampled_from("ab/. \\\x00é"), max_size=12))
+def test_a_plain_folder_is_the_one_that_a_closer_look_gives(below):
+    if _is_plain(below):
+        steps = [step for step in below.split("/") if step != "."]
+        assert _fault(below, steps) == ""
+        assert "/".join(steps) == below

@@ -126,3 +126,15 @@ def test_the_rows_own_payload_takes_the_place_of_the_jobs() -> None:
 
 def test_names_that_are_not_utf8_have_digests_too() -> None:
     assert of({"tag": "{stem}"}, stem="\udcff") != of({"tag": "{stem}"}, stem="\udcfe")
+
+
+_ANY_TEXT = st.text(st.sampled_from('ab/ .$@"\\{}:éenv\n%'), max_size=8)
+
+
+@given(_ANY_TEXT, _ANY_TEXT, st.sampled_from(["{a}", "x{a}{b}%", "s3://h/{a}/{b}.mp4", "$\\{{{a}"]))
+def test_rows_of_plain_values_have_the_digest_that_a_closer_look_gives(a, b, template):
+    query = {"format": [{"output": "mp4", "tag": template}]}
+    fields = {"a": a, "b": b}
+    quick, slow = Digest(query, "p{b}"), Digest(query, "p{b}")
+    slow._whole = None
+    assert quick.of(fields, None) == slow.of(fields, None)
