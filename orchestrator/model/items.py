@@ -1,16 +1,21 @@
 """Items, attempts, outputs, and the manifest rows that items come from.
 
-Items, attempts and outputs are immutable snapshots: the engine makes a new one
-for every step and hands it to the ledger, which stores it whole.
+Items, attempts and outputs are snapshots that nobody changes: the engine makes a
+new one for every step and hands it to the ledger, which stores it whole. Rows,
+items and attempts are not frozen all the same: millions are made in a night, and
+freezing makes one five times as dear.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from orchestrator.model.states import State
 
 DEFAULT_PRIORITY = 5
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +30,6 @@ class StitchPart:
 @dataclass(slots=True)
 class Row:
     """One row of a manifest: exactly one of ``source`` and ``stitch`` is set.
-
-    Not frozen, since a million of them are made in a few seconds and freezing
-    makes one five times as dear; nobody changes them all the same.
 
     ``source`` is an absolute path or a URL, normalised. ``key`` is the row's
     ``id``, else the normalised source (for a stitch: its URLs joined by a
@@ -73,7 +75,7 @@ class Problem:
         return f"{what}{self.message}" + (f" ({self.hint})" if self.hint else "")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Attempt:
     """One try of an item at a service. ``(item id, number)`` names it.
 
@@ -122,7 +124,7 @@ class Output:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Item:
     """One manifest row under one job, as the ledger has it.
 
@@ -163,16 +165,33 @@ class Item:
 
     def to(self, state: State, **changes: Any) -> "Item":
         """This item in another state; ``changes`` are fields of the item."""
-        return replace(self, state=state, **changes)
+        return _next_item(self, state=state, **changes)
 
     def noting(self, state: State, **changes: Any) -> "Item":
         """This item in another state, with fields of its present attempt changed."""
         if self.attempt is None:
             raise ValueError(f"{self.key} has no attempt to note {', '.join(changes)} on")
-        return replace(self, state=state, attempt=replace(self.attempt, **changes))
+        return _next_item(self, state=state, attempt=_next_attempt(self.attempt, **changes))
 
 
-@dataclass(frozen=True, slots=True)
+def _snapshots(kind: type[T]) -> Callable[..., T]:
+    """As ``dataclasses.replace`` for one class, at a quarter of its price."""
+    values = attrgetter(*(each.name for each in fields(kind)))  # type: ignore[arg-type]
+
+    def snapshot(of: T, **changes: Any) -> T:
+        made = kind(*values(of))
+        for name, value in changes.items():
+            setattr(made, name, value)
+        return made
+
+    return snapshot
+
+
+_next_item = _snapshots(Item)
+_next_attempt = _snapshots(Attempt)
+
+
+@dataclass(slots=True)
 class Change:
     """One durable step of an item: its new snapshot, and what to write with it.
 
