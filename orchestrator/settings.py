@@ -12,8 +12,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from orchestrator.model import turns
 from orchestrator.model.turns import Order
-from orchestrator.model import turns
-from orchestrator.model.turns import Order
 from orchestrator.query.collect import Verify
 from orchestrator.query.hours import BudgetTable, WindowTable
 from orchestrator.query.sizes import in_bytes
@@ -195,18 +193,6 @@ class LimitsConfig(Section):
     )
     bandwidth: Bytes | None = Field(
         None, description="Bytes per second over all uploads; without it, as fast as the line is."
-    )
-
-
-class QueueConfig(Section):
-    """Whose turn comes first among items that wait. A job's own order is stronger."""
-
-    order: Order = Field(
-        Order.FIRST,
-        description="Within a priority: first, as the manifest has them, or longest first.",
-    )
-    ageing_hours: Hours = Field(
-        turns.AGEING / 3600, description="Hours of waiting that make up for one step of priority."
     )
 
 
