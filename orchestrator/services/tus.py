@@ -50,7 +50,7 @@ class TusUploader:
         http: Http,
         base: str,
         *,
-        chunk: int = 64 * MIB,
+        chunk: int = 512 * MIB,
         small: int = MIB,
         checksum: Checksum = "auto",
         stall: float = 60.0,

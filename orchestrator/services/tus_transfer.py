@@ -26,16 +26,22 @@ _HELD = 4 * MIB
 #: Returns to the server's offset in a row that bring no new byte, at most.
 _IN_VAIN = 4
 
+
+class _TooMuch(Transient):
+    """Raised when somebody on the way takes no body as large as this one."""
+
+
 _GONE: Refusals = {403: UploadGone, 404: UploadGone, 410: UploadGone}
-_OUT_OF_STEP: Refusals = {409: Transient, 413: Transient, 423: Transient, 460: Transient}
+_OUT_OF_STEP: Refusals = {409: Transient, 413: _TooMuch, 423: Transient, 460: Transient}
 _LONGEST_REFUSAL = 64 * 1024
 
 
 class Pace:
     """How many bytes the next PATCH carries.
 
-    More per request spares round trips on a fast line; less loses little when
-    a poor one breaks, shows progress, and gets past a proxy's body limit.
+    More per request spares round trips on a fast line, where each leaves the
+    line empty for a moment; less loses little when a poor one breaks, shows
+    progress, and gets past a proxy's body limit.
     """
 
     def __init__(self, limit: int) -> None:
@@ -52,6 +58,11 @@ class Pace:
     def broke(self) -> None:
         """A PATCH failed."""
         self.size = max(self.size // 2, min(BLOCK, self._limit))
+
+    def refused(self) -> None:
+        """A PATCH was too large for somebody, and would be so again."""
+        self.broke()
+        self._limit = self.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +99,21 @@ class Transfer:
         """Send everything from ``offset`` on.
 
         Only a plain ``Transient`` is mended here, by asking for the offset and
-        going on from there; its members say precisely what somebody else does.
+        going on from there; its members say precisely what somebody else does,
+        but for a body that was too large: the next ones are smaller.
         """
         furthest, in_vain, fault = offset, 0, Transient("its offset never moved")
         while offset < self.source.size:
             try:
                 offset = await self._patch(offset)
             except Transient as error:
-                if type(error) is not Transient:
+                if type(error) not in (Transient, _TooMuch):
                     raise
                 fault = error
-                self.pace.broke()
+                if isinstance(error, _TooMuch):
+                    self.pace.refused()
+                else:
+                    self.pace.broke()
                 offset = await self.offset()
             if offset > furthest:
                 furthest, in_vain = offset, 0

@@ -26,6 +26,7 @@ from orchestrator.services import local_disk, source_file
 from orchestrator.services.http import MIB, Http
 from orchestrator.services.throttle import Throttle
 from orchestrator.services.tus import TusUploader
+from orchestrator.services.tus_transfer import Pace
 from tests.services.contract_uploader import UploaderContract, Watcher
 from tests.services.fault_server import HANG, answer, bare_server, fault_server
 from tests.services.tus_server import TusServer, tus_server, whole
@@ -415,3 +416,25 @@ async def test_waiting_for_the_bandwidth_is_no_stall(
     assert server.only().data == path.read_bytes()
     assert "HEAD" not in server.methods()
     assert asyncio.get_running_loop().time() - began > 0.2
+
+
+def test_more_is_sent_at_once_while_it_goes_fast() -> None:
+    pace, sizes = Pace(512 * MIB), []
+    for seconds in (0.1, 1.0, 1.9, 5.0, 1.0, 1.0, 1.0, 1.0, 11.0):
+        sizes.append(pace.size // MIB)
+        pace.took(seconds)
+    assert sizes == [8, 16, 32, 64, 64, 128, 256, 512, 512]
+    assert pace.size == 256 * MIB
+    pace.broke()
+    pace.took(0.1)
+    assert pace.size == 256 * MIB
+
+
+async def test_what_was_too_large_once_is_not_tried_again(
+    http: Http, server: TusServer, tmp_path: Path
+) -> None:
+    path = big(tmp_path, 20 * MIB)
+    server.faults = ["", "413"]
+    await TusUploader(http, server.url).upload(path, ATTEMPT, Watcher())
+    assert server.only().data == path.read_bytes()
+    assert server.log[1:] == ["POST 201", "PATCH 413", "HEAD 200", *["PATCH 204"] * 5]
