@@ -21,6 +21,7 @@ from orchestrator.model.errors import (
     SourceMissing,
     Transient,
     UploadGone,
+    VerificationFailed,
 )
 from orchestrator.model.items import Attempt, Item, Output
 from orchestrator.model.ports import Phase, TaskReport, UploadWatcher
@@ -222,6 +223,24 @@ class SimulatedCollector:
         got(1000, 1000)
         self.collected[item.key] += 1
         return tuple(replace(output, path=f"/collected/{item.key}") for output in outputs)
+
+
+class SimulatedVerifier:
+    """Verifying takes ``seconds``; outputs at paths in ``wrong`` fail."""
+
+    def __init__(self, seconds: float = 0.05) -> None:
+        self.verified: Counter[str] = Counter()
+        self.wrong: set[str] = set()
+        self.notes: tuple[str, ...] = ()
+        self._seconds = seconds
+
+    async def verify(self, item: Item, outputs: Sequence[Output]) -> tuple[str, ...]:
+        await anyio.sleep(self._seconds)
+        self.verified[item.key] += 1
+        for output in outputs:
+            if output.path in self.wrong:
+                raise VerificationFailed(f"{output.path}: expected more; there is less")
+        return self.notes if any(output.path for output in outputs) else ()
 
 
 class SimulatedSources:
