@@ -1,7 +1,8 @@
-"""Runs one statement over many rows, with SQLAlchemy's work per row left out.
+"""Runs one statement over many rows, with SQLAlchemy's own work left out.
 
 A statement is compiled once per kind of database and handed to its driver as it
-is, so every value must be one that the driver takes: text, numbers, None.
+is, so every value must be one that the driver takes: text, numbers, None. What
+the driver raises comes out as SQLAlchemy would have it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,6 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, insert
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import UpdateBase
 
 Values = Mapping[str, Any]
@@ -29,7 +31,17 @@ class Bulk:
         if dialect not in self._compiled:
             self._compiled[dialect] = self._compile(connection)
         sql, arrange = self._compiled[dialect]
-        return connection.exec_driver_sql(sql, [arrange(row) for row in rows]).rowcount
+        values = [arrange(row) for row in rows]
+        cursor = connection.connection.cursor()
+        try:
+            cursor.executemany(sql, values)
+            return int(cursor.rowcount)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise DBAPIError.instance(
+                sql, None, error, connection.dialect.loaded_dbapi.Error, dialect=connection.dialect
+            ) from error
+        finally:
+            cursor.close()
 
     def _compile(self, connection: Connection) -> tuple[str, Callable[[Values], Any]]:
         compiled = self._statement.compile(dialect=connection.dialect)

@@ -25,8 +25,12 @@ from orchestrator.model.errors import LedgerProblem, OrchestratorError, Supersed
 #: The most steps in one batch.
 LARGEST = 500
 
+#: Seconds from one commit to the next, at least: under load many steps share one,
+#: and a step that comes alone does not wait.
+GATHER = 0.002
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class _Posted:
     step: Step
     done: asyncio.Future[None]
@@ -48,6 +52,7 @@ class GroupCommit:
         self._queue: deque[_Posted] = deque()
         self._wake = asyncio.Event()
         self._closing = False
+        self._committed_at = 0.0
         self._fault: str | None = None
 
     def post(self, step: Step) -> asyncio.Future[None]:
@@ -74,6 +79,7 @@ class GroupCommit:
         try:
             while self._fault is None and (self._queue or not self._closing):
                 await self._wake.wait()
+                await self._gather()
                 async with self._gate:
                     batch = self._take()
                     if batch:
@@ -82,6 +88,15 @@ class GroupCommit:
             self._closing = True
             self._refuse([*batch, *self._queue])
             self._queue.clear()
+
+    async def _gather(self) -> None:
+        if self._executor is None:
+            return
+        loop = asyncio.get_running_loop()
+        early = self._committed_at + GATHER - loop.time()
+        if early > 0:
+            await asyncio.sleep(early)
+        self._committed_at = loop.time()
 
     def _take(self) -> list[_Posted]:
         batch = [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST))]

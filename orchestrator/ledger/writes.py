@@ -24,7 +24,7 @@ from sqlalchemy.exc import (
 from orchestrator.ledger import codec, schema
 from orchestrator.ledger.bulk import Bulk, adding, each
 from orchestrator.model.errors import LedgerProblem, OrchestratorError, Superseded
-from orchestrator.model.items import Change
+from orchestrator.model.items import Attempt, Change
 from orchestrator.model.states import State
 
 _BEGUN = frozenset({State.UPLOADING, State.UPLOADED})
@@ -68,7 +68,7 @@ _REFUSED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Step:
     """A change, when it was made (UNIX seconds) and in which run."""
 
@@ -101,10 +101,13 @@ def check(change: Change) -> None:
 def write(connection: Connection, steps: Sequence[Step]) -> None:
     """Write all steps, in their order. Raises ``Superseded`` if one is fenced off.
 
-    Part of the steps is written by then: the caller rolls back.
+    Part of the steps is written by then: the caller rolls back. Of several steps
+    of one item only the first one's fence and the last one's snapshot are written,
+    and an event for each.
     """
-    moved = _MOVE_ITEM.run(connection, [_item_values(step) for step in steps])
-    if moved != len(steps):
+    chains = _chained(steps)
+    moved = _MOVE_ITEM.run(connection, [_item_values(*chain) for chain in chains])
+    if moved != len(chains):
         raise Superseded(_superseded(steps[0].change))
     _write_attempts(connection, steps)
     _ADD_EVENTS.run(connection, [_event_values(step) for step in steps])
@@ -135,22 +138,39 @@ def _write_one(connection: Connection, step: Step) -> OrchestratorError | None:
     return None
 
 
+def _chained(steps: Sequence[Step]) -> list[tuple[Step, Step]]:
+    """The first and the last step of each item, where each follows from the one before."""
+    chains: dict[int, tuple[Step, Step]] = {}
+    for step in steps:
+        now = step.change.item
+        if chain := chains.get(now.id):
+            before = chain[1].change.item
+            begun = now.attempts - step.begins
+            if before.state is not step.change.was or before.attempts != begun:
+                raise Superseded(_superseded(step.change))
+            chains[now.id] = chain[0], step
+        else:
+            chains[now.id] = step, step
+    return list(chains.values())
+
+
 def _write_attempts(connection: Connection, steps: Sequence[Step]) -> None:
-    added, noted, unsure = [], [], []
+    """Put attempts on record; of several steps of one attempt the last one counts."""
+    latest: dict[tuple[int, int], Attempt] = {}
+    added: dict[tuple[int, int], bool] = {}
     for step in steps:
         item = step.change.item
         if item.attempt is None:
             continue
-        values = codec.attempt_values(item.id, item.attempt)
-        if not step.may_begin:
-            noted.append(values)
-            continue
-        added.append(values)
-        if not step.begins:
-            unsure.append(values)
+        attempt = item.id, item.attempt.number
+        latest[attempt] = item.attempt
+        if step.may_begin:
+            added[attempt] = step.begins
+    values = {name: codec.attempt_values(name[0], attempt) for name, attempt in latest.items()}
+    unsure = [values[name] for name, begun in added.items() if not begun]
     _DROP_ATTEMPT.run(connection, unsure)
-    _ADD_ATTEMPT.run(connection, added)
-    _NOTE_ATTEMPT.run(connection, noted)
+    _ADD_ATTEMPT.run(connection, [values[name] for name in added])
+    _NOTE_ATTEMPT.run(connection, [each for name, each in values.items() if name not in added])
 
 
 def _write_outputs(connection: Connection, steps: Sequence[Step]) -> None:
@@ -170,14 +190,15 @@ def _write_outputs(connection: Connection, steps: Sequence[Step]) -> None:
     _ADD_OUTPUTS.run(connection, rows)
 
 
-def _item_values(step: Step) -> dict[str, Any]:
-    item = step.change.item
+def _item_values(first: Step, last: Step) -> dict[str, Any]:
+    """``first`` says what must be on record, ``last`` what is to be."""
+    item, attempts = last.change.item, first.change.item.attempts
     number = item.attempt.number if item.attempt and item.state is not State.PENDING else None
     return {
         "of_item": item.id,
-        "was": step.change.was.value,
-        "at_least": item.attempts - (step.begins or step.may_begin),
-        "at_most": item.attempts - step.begins,
+        "was": first.change.was.value,
+        "at_least": attempts - (first.begins or first.may_begin),
+        "at_most": attempts - first.begins,
         "state": item.state.value,
         "attempts": item.attempts,
         "attempt": number,
@@ -187,7 +208,7 @@ def _item_values(step: Step) -> dict[str, Any]:
         "due_at": item.due_at,
         "error_class": item.error_class,
         "error": codec.plain(item.error),
-        "updated_at": step.at,
+        "updated_at": last.at,
     }
 
 
