@@ -187,6 +187,14 @@ async def test_what_the_query_does_not_tell_is_noted(verify: Verify) -> None:
     assert note.startswith("video-0-0: the query does not tell")
 
 
+async def test_a_row_of_images_in_another_form_than_ours_is_noted(
+    verify: Verify, clips: Path
+) -> None:
+    output = made(clips / "good.mp4", "image-0-0")
+    (note,) = await verify("", {"output": "thumbnails"}, output=output)
+    assert "only its size was verified" in note
+
+
 async def test_what_is_on_the_services_disk(verify: Verify) -> None:
     away = Output("video-0-0", "video", "file:///no/such.mp4", path="/no/such.mp4")
     (note,) = await verify("", output=away)
