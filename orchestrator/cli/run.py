@@ -22,6 +22,21 @@ Limit = Annotated[
     int | None,
     Option(min=1, metavar="N", help="Begin at most N items in this run.", show_default=False),
 ]
+Until = Annotated[
+    str | None,
+    Option(
+        metavar="TIME",
+        help=(
+            "Begin nothing new from then on (06:00, or 2026-11-23T06:00), and end once what is "
+            "at the service is done."
+        ),
+        show_default=False,
+    ),
+]
+Follow = Annotated[
+    bool,
+    Option("--follow", "-f", help="Go on when all is done: take up what the manifest is given."),
+]
 DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only show what would be done, and why.")]
 
 
@@ -31,6 +46,8 @@ def run(
     service: options.ServiceName = None,
     keep_going: KeepGoing = False,
     limit: Limit = None,
+    until: Until = None,
+    follow: Follow = False,
     dry_run: DryRun = False,
     config: options.ConfigFile = None,
     as_json: options.AsJson = False,
@@ -50,7 +67,14 @@ def run(
     asked = given(job, config)  # a typing error is said before anything heavy is loaded
     from orchestrator.wiring import RunOptions
 
-    what = RunOptions(manifest=manifest, service=service, keep_going=keep_going, limit=limit)
+    what = RunOptions(
+        manifest=manifest,
+        service=service,
+        keep_going=keep_going,
+        limit=limit,
+        until=until,
+        follow=follow,
+    )
     if dry_run:
         from orchestrator.cli.plan import show_plan
 

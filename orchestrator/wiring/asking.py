@@ -7,7 +7,6 @@ from orchestrator.ledger import LedgerReader, SqlLedger
 from orchestrator.ledger.lock import LedgerLock
 from orchestrator.ledger.sqlite import path_of
 from orchestrator.ledger.wishes import Answer, Limit, Pause, Resume, Wish, mailbox
-from orchestrator.model import turns
 from orchestrator.model.errors import LedgerInUse
 from orchestrator.query import Job
 from orchestrator.wiring.clock import SystemClock
@@ -39,7 +38,8 @@ async def ask(config: Config, job: Job, wish: Wish, patience: float = PATIENCE) 
             LedgerLock(path).take().release()
             return no_run(job.name)
         async with SqlLedger(url, job.name, clock=SystemClock()) as ledger:
-            said = await Carrier(job.name, ledger, turns.AGEING).carry_out(wish)
+            ageing = config.queue.ageing_hours * 3600
+            said = await Carrier(job.name, ledger, ageing).carry_out(wish)
             if said.done:
                 await ledger.record(wish, said)
             return said

@@ -13,6 +13,8 @@ class RunOptions:
     service: str | None = None
     keep_going: bool = False
     limit: int | None = None
+    follow: bool = False
+    until: str | None = None
 
     def applied(self, job: Job) -> Job:
         """The job with its manifest and service replaced where these options say so."""

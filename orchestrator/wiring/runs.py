@@ -2,24 +2,37 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 
 import structlog
 
 from orchestrator.config import Config
 from orchestrator.engine import Engine, Limits, Parts, Patience
+from orchestrator.engine.oversight import Oversight
 from orchestrator.ledger import Ingested, LedgerReader, SqlLedger
 from orchestrator.manifest import read
 from orchestrator.model.decisions import Action
-from orchestrator.model.errors import AccountProblem, LedgerProblem, Unreachable, may_pass
+from orchestrator.model.errors import (
+    AccountProblem,
+    LedgerProblem,
+    TooManyFailures,
+    Unreachable,
+    may_pass,
+)
 from orchestrator.model.items import Problem, Row
 from orchestrator.model.outcome import Ending, Failure, RunOutcome
 from orchestrator.model.states import SETTLED, State
 from orchestrator.query import Job, QencodeRecipe, resolve_secrets
 from orchestrator.report import Counting, RunObserver
 from orchestrator.settings import QencodeService
+from orchestrator.wiring import bounds
+from orchestrator.wiring.beside import beside
+from orchestrator.wiring.callbacks import open_callbacks
 from orchestrator.wiring.clock import SystemClock
+from orchestrator.wiring.control import Carrier, Control
+from orchestrator.wiring.following import Follower, Seen
 from orchestrator.wiring.interrupts import Interrupts
 from orchestrator.wiring.options import RunOptions
 from orchestrator.wiring.sources import LocalSources
@@ -52,9 +65,18 @@ class _Run:
         self._options = options
         self._observer = Counting(observer)
         self._clock = SystemClock()
+        self._allowance = bounds.allowance(config, job)
+        self._oversight = Oversight(
+            self._observer,
+            self._clock,
+            bounds.hours(config, job, options.until, self._clock.now()),
+            bounds.failure_bounds(config),
+            self._allowance,
+        )
         self._service = job.service or config.default_service
         self._recipe = QencodeRecipe(job)
         self._engine: Engine | None = None
+        self._follower: Follower | None = None
         self._began = time.monotonic()
         self.interrupts = Interrupts(self._drain, observer.note)
 
@@ -94,14 +116,34 @@ class _Run:
     # --- the manifest -------------------------------------------------------------
 
     async def _take_in(self, ledger: SqlLedger) -> Ingested:
-        queue = self._config.queue
+        rows = self._rows()
+        if self._options.follow:
+            seen = Seen()
+            self._follower = self._follow(ledger, seen)
+            rows = seen.noting(rows)
+        return await self._ingest(ledger, rows)
+
+    async def _ingest(
+        self, ledger: SqlLedger, rows: Iterable[Row | Problem], *, following: bool = False
+    ) -> Ingested:
         return await ledger.ingest(
-            self._rows(),
+            rows,
             self._recipe,
             keep_going=self._options.keep_going,
             retry=may_pass,
-            order=self._job.queue.order or queue.order,
-            ageing=queue.ageing_hours * 3600,
+            order=self._job.queue.order or self._config.queue.order,
+            ageing=self._config.queue.ageing_hours * 3600,
+            following=following,
+        )
+
+    def _follow(self, ledger: SqlLedger, seen: Seen) -> Follower:
+        return Follower(
+            self._job.manifest,
+            seen,
+            read=self._rows,
+            take=partial(self._ingest, ledger, following=True),
+            added=lambda: self._engine.look_again() if self._engine else None,
+            note=self._observer.note,
         )
 
     def _rows(self) -> Iterator[Row | Problem]:
@@ -116,7 +158,7 @@ class _Run:
 
     async def _work(self, ledger: SqlLedger) -> tuple[Ending, str]:
         counts = await ledger.counts()
-        if all(state in SETTLED for state in counts):
+        if all(state in SETTLED for state in counts) and not self._options.follow:
             return Ending.FINISHED, ""  # nothing to do: the service is not even asked
         if self.interrupts.heard():
             return Ending.DRAINED, ""
@@ -124,15 +166,30 @@ class _Run:
             await self._run_engine(ledger)
         except AccountProblem as error:
             return Ending.ACCOUNT, str(error)
-        except (LedgerProblem, Unreachable) as error:
+        except (LedgerProblem, Unreachable, TooManyFailures) as error:
             return Ending.BROKEN, str(error)
-        return (Ending.DRAINED if self.interrupts.heard() else Ending.FINISHED), ""
+        if self.interrupts.heard():
+            return Ending.DRAINED, ""
+        return await self._closed(ledger)
+
+    async def _closed(self, ledger: SqlLedger) -> tuple[Ending, str]:
+        """Whether the run was closed with something left to do."""
+        counts = await ledger.counts()
+        left = sum(number for state, number in counts.items() if state not in SETTLED)
+        if self._engine is None or not self._engine.closed or not left:
+            return Ending.FINISHED, ""
+        items = "1 item is" if left == 1 else f"{left:,} items are"
+        return Ending.CLOSED, f"{self._engine.closed}; {items} left for the next run"
 
     async def _run_engine(self, ledger: SqlLedger) -> None:
         from orchestrator.wiring.routes import open_route
 
         bandwidth = self._job.limits.bandwidth
-        async with open_route(self._config, self._service, self._job.collect, bandwidth) as route:
+        service = self._config.service(self._service)
+        async with (
+            open_route(self._config, self._service, self._job.collect, bandwidth) as route,
+            open_callbacks(service, self._hint) as self._recipe.callback_url,
+        ):
             parts = Parts(
                 service=route.service,
                 uploader=route.uploader,
@@ -140,14 +197,29 @@ class _Run:
                 collector=route.collector,
                 recipe=self._recipe,
                 ledger=ledger,
-                observer=self._observer,
+                observer=self._oversight,
                 clock=self._clock,
             )
             self._engine = Engine(
-                parts, self._limits(), self._patience(), at_most=self._options.limit
+                parts,
+                self._limits(),
+                self._patience(),
+                at_most=self._options.limit,
+                admission=self._allowance,
+                follow=self._options.follow,
             )
+            ageing = self._config.queue.ageing_hours * 3600
+            carrier = Carrier(self._job.name, ledger, ageing, self._engine, route.set_bandwidth)
             if not self.interrupts.heard():
-                await self._engine.run()
+                others = [Control(carrier, self._observer.note).run()]
+                if self._follower is not None:
+                    others.append(self._follower.run())
+                async with beside(*others):
+                    await self._oversight.run(self._engine)
+
+    def _hint(self, task: str) -> None:
+        if self._engine is not None:
+            self._engine.hint(task)
 
     def _drain(self) -> None:
         if self._engine is not None:
@@ -174,6 +246,9 @@ class _Run:
             cap=retry.cap,
             poll_min=service.poll_min,
             poll_max=service.poll_max,
+            poll_batch=service.poll_batch,
+            stuck_after=service.stuck_after,
+            retry_stuck=service.on_stuck == "retry",
         )
 
     # --- the end ------------------------------------------------------------------
@@ -213,6 +288,7 @@ class _Run:
             got_bytes=tally.got_bytes,
             started=tally.started,
             outputs_folder=self._job.collect.base if self._job.collect else None,
+            account=account if (account := self._allowance.close()).items else None,
         )
 
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 import orchestrator
 from orchestrator.cli.app import app
+from orchestrator.ledger.wishes import Answer
 from orchestrator.model.outcome import Ending, RunOutcome
 from orchestrator.model.states import State
 from orchestrator.report.findings import Finding
@@ -37,6 +38,8 @@ class Options:
     service: str | None = None
     keep_going: bool = False
     limit: int | None = None
+    follow: bool = False
+    until: str | None = None
 
 
 @dataclass
@@ -49,6 +52,7 @@ class Wired:
     planned: list[Any] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     reader: Any = None
+    said: Answer = field(default_factory=lambda: Answer(True, "so be it", 2, {"pending": 2}))
     error: BaseException | None = None
     during: Callable[[Any], None] = lambda observer: None
 
@@ -75,6 +79,10 @@ class Wired:
     def open_reader(self, config, job):
         self._note("reader", job.name)
         return self.reader
+
+    async def ask(self, config, job, wish):
+        self._note("ask", job.name, wish)
+        return self.said
 
     def export_job(self, config, job, to):
         self._note("export", job.name, to)
