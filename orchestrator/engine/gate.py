@@ -1,11 +1,13 @@
 """The admission gate: one per service account, for every call that can be refused.
 
-While it is closed nothing leaves. When its time is over it lets one request
-through as a probe; the answer decides for all. How many encodes may be in
-flight follows from the answers: additive increase while starts succeed,
-multiplicative decrease when the service says busy. Nothing else sleeps on busy.
+Its door closes when the service asks for a pause, for the longest time that any
+answer names; when that is over it lets one request through as a probe, and the
+answer decides for all. A refused start that names no time needs no pause: it says
+that the places are taken, and ``engine.places`` knows when to try again. Nothing
+else sleeps on busy.
 """
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
@@ -14,6 +16,8 @@ from typing import TypeVar
 import anyio
 
 from orchestrator.engine.limits import Patience
+from orchestrator.engine.places import Places
+from orchestrator.engine.spacing import StartPace
 from orchestrator.model.errors import Busy, Unreachable
 from orchestrator.model.ports import Clock
 
@@ -21,9 +25,6 @@ T = TypeVar("T")
 
 #: Seconds to wait where a busy answer names no time (jittered by half).
 DEFAULT_DELAY = 15.0
-
-#: What is left of the window after the service said busy.
-DECREASE = 0.7
 
 
 class _Door(Enum):
@@ -36,8 +37,7 @@ class AdmissionGate:
     """Decides synchronously who may call, and makes the others wait.
 
     ``noticed`` hears a sentence whenever the gate closes or opens again.
-    Raises ``Unreachable`` from ``call`` once the service has been out of reach
-    for ``patience.unreachable_for`` seconds.
+    ``lost`` says when the service has been out of reach for too long.
     """
 
     def __init__(
@@ -46,61 +46,87 @@ class AdmissionGate:
         patience: Patience,
         in_flight: int,
         noticed: Callable[[str], None],
+        starts_per_second: float | None = None,
     ) -> None:
         self._clock = clock
         self._patience = patience
-        self._most = in_flight
-        self._window = float(in_flight)
+        self._places = Places(in_flight)
+        self._pace = StartPace(starts_per_second)
         self._noticed = noticed
         self._door = _Door.OPEN
         self._opens_at = 0.0
         self._unreachable_since: float | None = None
         self._tries = 0
+        self._starts: dict[asyncio.Task[object] | None, int] = {}
         self._changed = anyio.Event()
         self.in_flight = 0
 
     @property
     def window(self) -> int:
-        """How many encodes may be in flight now."""
-        return max(1, int(self._window))
+        """How many encodes may be in flight, as far as is known."""
+        return self._places.level
+
+    def set_most(self, in_flight: int) -> None:
+        """From now on at most so many encodes in flight; those beyond it run to their end."""
+        self._places.most = in_flight
+        self._wake()
+
+    def set_starts_per_second(self, rate: float | None) -> None:
+        """From now on at most so many starts in a second; None for no bound."""
+        self._pace.set(rate)
+        self._wake()
+
+    # --- calls ------------------------------------------------------------------
 
     async def call(self, step: Callable[[], Awaitable[T]], *, home: bool = True) -> T:
         """Run ``step`` when the gate admits it, and learn from how it ends.
 
         ``home`` is False for a call to an address that the service named for one
-        task: if that address is dead, the service itself need not be.
+        task: if that address is dead, the service itself need not be. The call of
+        a task that has taken a slot is a start, until ``started`` says how it went.
         """
-        await self._enter()
         try:
+            while (wait := self._closed_for()) > 0:
+                await self._wait_for_change(wait)
+            self._enter()
             answer = await step()
         except Busy as error:
             self._busy(error)
             raise
         except Unreachable as error:
-            if home:
-                self._unreachable(error)
-            else:
-                self._abandoned()
+            self._not_started()
+            self._unreachable(error, home=home)
             raise
         except Exception:
             # Whatever it said, the service is there and takes requests.
+            self._not_started()
             self._answered()
             raise
         except BaseException:
+            self._not_started()
             self._abandoned()
             raise
         self._answered()
         return answer
 
     async def room(self) -> None:
-        """Wait until one more encode may be in flight."""
-        while self.in_flight >= self.window:
-            await self._wait_for_change(None)
+        """Wait until one more start may leave."""
+        while (wait := self._no_room_for()) > 0:
+            await self._wait_for_change(wait)
 
     async def take_slot(self) -> None:
-        """Wait until one more encode may be in flight, and count it."""
+        """Wait until one more start may leave, and count it: this task's next call is it."""
         await self.room()
         self.in_flight += 1
+        self._pace.take(self._clock.monotonic())
+        self._starts[_this_task()] = self._places.leaving()
+
+    def started(self) -> None:
+        """The start of this task was taken: its encode is in flight."""
+        turn = self._starts.pop(_this_task(), None)
+        if turn is not None:
+            self._places.taken(self._running, turn)
+            self._wake()
 
     def count_in(self) -> None:
         """Count an encode that is in flight already (recovered)."""
@@ -111,20 +137,38 @@ class AdmissionGate:
         self.in_flight -= 1
         self._wake()
 
-    def started(self) -> None:
-        """A start succeeded: room for a little more."""
-        self._window = min(float(self._most), self._window + 1.0 / self._window)
-        self._wake()
+    @property
+    def lost(self) -> bool:
+        """Whether the service has been out of reach for too long."""
+        since = self._unreachable_since
+        return (
+            since is not None and self._clock.monotonic() - since >= self._patience.unreachable_for
+        )
 
-    async def _enter(self) -> None:
-        while self._door is not _Door.OPEN:
-            wait = self._opens_at - self._clock.monotonic()
-            if self._door is _Door.CLOSED and wait <= 0:
-                self._door = _Door.PROBING
-                return
-            await self._wait_for_change(wait if self._door is _Door.CLOSED else None)
+    # --- who may go -------------------------------------------------------------
 
-    async def _wait_for_change(self, seconds: float | None) -> None:
+    @property
+    def _running(self) -> int:
+        return self.in_flight - len(self._starts)
+
+    def _closed_for(self) -> float:
+        """Seconds until the door may let a request through; infinite: until it is told."""
+        if self._door is _Door.CLOSED:
+            return max(0.0, self._opens_at - self._clock.monotonic())
+        return 0.0 if self._door is _Door.OPEN else float("inf")
+
+    def _no_room_for(self) -> float:
+        now = self._clock.monotonic()
+        if not self._places.room(self._running, len(self._starts), now):
+            stale = self._places.stale_at - now
+            return stale if self._places.refusing and stale > 0 else float("inf")
+        return max(self._closed_for(), self._pace.wait(now))
+
+    def _enter(self) -> None:
+        if self._door is _Door.CLOSED:
+            self._door = _Door.PROBING
+
+    async def _wait_for_change(self, seconds: float) -> None:
         if self._changed.is_set():
             self._changed = anyio.Event()
         with anyio.move_on_after(seconds):
@@ -133,24 +177,36 @@ class AdmissionGate:
     def _wake(self) -> None:
         self._changed.set()
 
-    def _close(self, delay: float) -> None:
-        """Close for ``delay``; of several answers the longest delay counts."""
-        self._opens_at = max(self._opens_at, self._clock.monotonic() + delay)
-        self._door = _Door.CLOSED
-        self._wake()
+    # --- what answers teach -----------------------------------------------------
+
+    def _not_started(self) -> None:
+        """If this task was starting an encode, it is not any more."""
+        if self._starts.pop(_this_task(), None) is not None:
+            self._wake()
 
     def _busy(self, error: Busy) -> None:
+        running = self._running
+        turn = self._starts.pop(_this_task(), None)
+        if turn is not None:
+            self._places.refused(running, turn, self._clock.monotonic())
+            if error.delay is None and running:
+                # It has no place free. Ends of encodes will tell when there is one.
+                self._answered()
+                self._wake()
+                return
         delay = error.delay
         if delay is None:
             delay = DEFAULT_DELAY * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, no secret
         if self._door is _Door.OPEN:
-            self._window = max(1.0, min(self._window, self.in_flight) * DECREASE)
             self._noticed(f"The service is busy: nothing new for {delay:.0f} s ({error})")
         self._unreachable_since = None
         self._tries = 0
         self._close(delay)
 
-    def _unreachable(self, error: Unreachable) -> None:
+    def _unreachable(self, error: Unreachable, *, home: bool) -> None:
+        if not home:
+            self._abandoned()
+            return
         now = self._clock.monotonic()
         if self._unreachable_since is None:
             self._unreachable_since = now
@@ -159,13 +215,11 @@ class AdmissionGate:
         bound = min(self._patience.cap, self._patience.first * 2 ** min(self._tries, 16))
         self._close(bound * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, no secret
 
-    @property
-    def lost(self) -> bool:
-        """Whether the service has been out of reach for too long."""
-        since = self._unreachable_since
-        return (
-            since is not None and self._clock.monotonic() - since >= self._patience.unreachable_for
-        )
+    def _close(self, delay: float) -> None:
+        """Close for ``delay``; of several answers the longest delay counts."""
+        self._opens_at = max(self._opens_at, self._clock.monotonic() + delay)
+        self._door = _Door.CLOSED
+        self._wake()
 
     def _answered(self) -> None:
         if self._unreachable_since is not None:
@@ -182,3 +236,7 @@ class AdmissionGate:
         if self._door is _Door.PROBING:
             self._door = _Door.CLOSED
             self._wake()
+
+
+def _this_task() -> asyncio.Task[object] | None:
+    return asyncio.current_task()

@@ -7,6 +7,7 @@ import pytest
 
 from orchestrator.engine.gate import AdmissionGate
 from orchestrator.engine.limits import Patience
+from orchestrator.engine.spacing import StartPace
 from orchestrator.model.errors import BadRequest, Busy, Unreachable
 from tests.engine.simulated import LoopClock
 
@@ -147,16 +148,89 @@ async def test_slots_are_bounded_and_given_back() -> None:
     assert door.in_flight == 2
 
 
-async def test_busy_shrinks_the_window_and_starts_widen_it_again() -> None:
-    door, _ = gate(in_flight=100)
-    for _ in range(50):
-        await door.take_slot()
+async def begin(door: AdmissionGate) -> None:
+    await door.take_slot()
+    await door.call(fine)
+    door.started()
+
+
+async def refuse(door: AdmissionGate, delay: float | None = None) -> None:
+    await door.take_slot()
     with pytest.raises(Busy):
-        await door.call(raising(Busy("full", 1)))
-    assert door.window == 35  # 0.7 of what was in flight
-    for _ in range(36):
-        door.started()
-    assert door.window == 36  # about one more for every window of starts
-    for _ in range(100_000):
-        door.started()
-    assert door.window == 100
+        await door.call(raising(Busy("full", delay)))
+    door.free_slot()
+
+
+async def test_a_refused_start_without_a_time_waits_for_an_encode_to_end_and_no_longer() -> None:
+    door, notes = gate(in_flight=100)
+    for _ in range(50):
+        await begin(door)
+    await refuse(door)
+    assert (door.window, door.in_flight) == (50, 50)
+    assert not notes  # the service is as well as ever: it is only full
+    with anyio.move_on_after(5) as scope:
+        await door.take_slot()
+    assert scope.cancelled_caught
+    await door.call(fine)  # all other calls go on
+    door.free_slot()
+    await begin(door)
+    assert door.in_flight == 50
+    assert anyio.current_time() == 5
+
+
+async def test_a_refused_start_with_a_time_closes_the_gate_for_every_call() -> None:
+    door, _ = gate(in_flight=100)
+    for _ in range(5):
+        await begin(door)
+    await refuse(door, 40)
+    assert await door.call(fine) == pytest.approx(40)
+
+
+async def test_refused_though_nothing_runs_it_is_not_the_places_that_are_full() -> None:
+    door, _ = gate()
+    await refuse(door)
+    assert 7.5 <= await door.call(fine) <= 22.5
+
+
+async def test_a_start_that_fails_frees_its_place() -> None:
+    door, _ = gate(in_flight=1)
+    await door.take_slot()
+    with pytest.raises(BadRequest):
+        await door.call(raising(BadRequest("no")))
+    door.free_slot()
+    await begin(door)
+    assert door.in_flight == 1
+
+
+async def test_starts_keep_to_their_pace_which_can_be_changed() -> None:
+    door, _ = gate(in_flight=1000)
+    door.set_starts_per_second(2)
+    for _ in range(11):
+        await begin(door)
+    assert anyio.current_time() == pytest.approx(5, abs=0.1)
+    async with anyio.create_task_group() as tasks:
+        door.set_starts_per_second(0.01)
+        tasks.start_soon(begin, door)
+        await anyio.sleep(1)
+        door.set_starts_per_second(None)
+    assert anyio.current_time() < 7
+
+
+async def test_the_most_in_flight_can_be_changed() -> None:
+    door, _ = gate(in_flight=10)
+    for _ in range(10):
+        await begin(door)
+    door.set_most(3)
+    for _ in range(7):
+        door.free_slot()
+    with anyio.move_on_after(5) as scope:
+        await door.take_slot()
+    assert scope.cancelled_caught
+    door.set_most(4)
+    await begin(door)
+    assert (door.window, door.in_flight) == (4, 4)
+
+
+def test_a_pace_must_be_above_nothing() -> None:
+    with pytest.raises(ValueError, match="above 0"):
+        StartPace(0)

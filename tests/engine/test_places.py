@@ -1,0 +1,128 @@
+"""What starts taken and refused teach of how many encodes may be in flight."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.engine.places import Places
+
+
+class Service:
+    """Takes a start while fewer than ``capacity`` run; tells ``Places`` at once."""
+
+    def __init__(self, most: int, capacity: int) -> None:
+        self.places = Places(most)
+        self.capacity = capacity
+        self.running = self.calls = self.refused = 0
+        self.now = 0.0
+
+    def start(self) -> bool:
+        if not self.places.room(self.running, 0, self.now):
+            return False
+        turn = self.places.leaving()
+        self.calls += 1
+        if self.running >= self.capacity:
+            self.refused += 1
+            self.places.refused(self.running, turn, self.now)
+        else:
+            self.running += 1
+            self.places.taken(self.running, turn)
+        return True
+
+    def fill(self) -> None:
+        while self.start():
+            pass
+
+    def turn_over(self, encodes: int) -> None:
+        for _ in range(encodes):
+            if self.running > 0:
+                self.running -= 1
+            self.now += 1.0
+            self.fill()
+
+
+def test_nothing_is_held_back_before_the_first_refusal() -> None:
+    service = Service(100, 1000)
+    service.fill()
+    assert (service.running, service.refused) == (100, 0)
+
+
+def test_a_refusal_names_the_capacity() -> None:
+    service = Service(500, 80)
+    service.fill()
+    assert (service.places.level, service.running, service.refused) == (80, 80, 1)
+
+
+def test_more_room_is_found_and_climbed_into() -> None:
+    service = Service(500, 80)
+    service.fill()
+    service.capacity = 400
+    service.turn_over(80)
+    assert service.running == 400
+    assert service.refused <= 3
+
+
+def test_less_room_is_found_in_few_refusals() -> None:
+    service = Service(500, 400)
+    service.fill()
+    service.capacity = 100
+    service.turn_over(400)
+    assert 90 <= service.running <= 100
+    assert service.refused <= 20
+
+
+def test_while_it_refuses_one_start_at_a_time_leaves() -> None:
+    places = Places(100)
+    places.refused(50, places.leaving(), 0.0)
+    assert not places.room(50, 0, 0.0)
+    assert places.room(49, 0, 0.0)
+    assert not places.room(30, 1, 0.0)
+
+
+def test_starts_that_left_before_a_refusal_say_nothing_new() -> None:
+    places = Places(100)
+    turns = [places.leaving() for _ in range(8)]
+    for turn in turns:
+        places.refused(50, turn, 0.0)
+    assert places.level == 50
+
+
+def test_where_no_encode_ends_it_asks_again_after_a_while() -> None:
+    places = Places(100)
+    places.refused(50, places.leaving(), 0.0)
+    assert not places.room(50, 0, places.stale_at - 1)
+    assert places.room(50, 0, places.stale_at)
+    first = places.stale_at
+    places.refused(50, places.leaving(), first)
+    assert places.stale_at - first > first
+    assert places.level == 50  # nothing ended: that it is still full is no news
+
+
+def test_a_lower_bound_counts_at_once() -> None:
+    service = Service(100, 1000)
+    service.fill()
+    service.places.most = 10
+    assert service.places.level == 10
+    assert not service.places.room(10, 0, 0.0)
+    assert service.places.room(9, 0, 0.0)
+
+
+def test_in_the_long_run_few_calls_are_refused_where_the_capacity_stands_still() -> None:
+    service = Service(500, 120)
+    service.fill()
+    service.turn_over(10_000)
+    assert service.refused / service.calls < 0.02
+    assert service.running >= 119
+
+
+@given(st.lists(st.integers(1, 200), min_size=1, max_size=20), st.integers(1, 150))
+def test_it_never_sticks_and_never_passes_the_bound(capacities: list[int], most: int) -> None:
+    service = Service(most, capacities[0])
+    for capacity in capacities:
+        service.capacity = capacity
+        service.turn_over(30)
+        assert 1 <= service.places.level <= most
+        assert service.running <= most
+    service.now += 1000
+    service.running = 0
+    service.fill()
+    assert service.running > 0
