@@ -9,6 +9,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,6 +31,10 @@ from orchestrator.services.redact import host_of, redact
 from orchestrator.services.refusals import refusal
 
 MIB = 2**20
+
+#: What aiohttp, the sockets and a timeout scope raise.
+_FOREIGN = (aiohttp.ClientError, TimeoutError, OSError)
+
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _JSON = {"Content-Type": "application/json"}
 
@@ -101,18 +106,20 @@ class Http:
         secrets elsewhere.
         """
         content, sort = _body(data, json)
-        with mapped(url, idempotent=idempotent):
+        try:
             async with (
                 asyncio.timeout(self._timeout),
                 self.session.request(
                     method,
-                    url,
+                    _parsed_url(url),
                     data=content,
                     headers={**sort, **headers} if headers else sort,
                     allow_redirects=False,
                 ) as response,
             ):
                 answer = await read_bounded(response, self._max_body)
+        except _FOREIGN as error:
+            raise _ours(error, url, idempotent=idempotent) from error
         if not 200 <= response.status < 300:
             raise refusal(
                 response.status,
@@ -162,7 +169,7 @@ def mapped(url: str, *, idempotent: bool) -> Iterator[None]:
     """Turn what aiohttp, the sockets and a timeout scope raise into our families."""
     try:
         yield
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+    except _FOREIGN as error:
         raise _ours(error, url, idempotent=idempotent) from error
 
 
@@ -185,6 +192,15 @@ class _TooLong(aiohttp.ClientPayloadError):
 def lost(message: str, *, idempotent: bool) -> OrchestratorError:
     """The error for a request that left and whose answer can't be had."""
     return Transient(message) if idempotent else OutcomeUnknown(message)
+
+
+@lru_cache(maxsize=1024)
+def _parsed_url(url: str) -> URL | str:
+    """A URL as aiohttp takes it; one that is none is left for aiohttp to refuse."""
+    try:
+        return URL(url)
+    except ValueError:
+        return url
 
 
 def _socket(address: AddrInfoType) -> socket.socket:

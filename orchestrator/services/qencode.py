@@ -20,6 +20,9 @@ from orchestrator.services.urls import absolute, relative
 
 _STATUS = "/v1/status"
 
+#: How a secret that is to be filled in begins, in JSON too.
+_SECRET = b"${env:"
+
 #: A shorter value than this is no secret, and blanking it would spoil messages.
 _SHORTEST_SECRET = 6
 
@@ -74,8 +77,10 @@ class QencodeService:
         """
         if attempt.task is None:
             raise ValueError(f"attempt {attempt.number} was not prepared")
-        query = orjson.dumps(resolve_secrets(request, self._env)).decode()
-        fields = {"task_token": attempt.task, "query": query}
+        query = orjson.dumps(request)
+        if _SECRET in query:
+            query = orjson.dumps(resolve_secrets(request, self._env))
+        fields = {"task_token": attempt.task, "query": query.decode()}
         if payload is not None:
             fields["payload"] = payload
         url = self._base + "/v1/start_encode2"
@@ -146,6 +151,8 @@ class QencodeService:
         answer: dict[str, Any] = await self._http.call(
             "POST", url, data=fields, idempotent=idempotent
         )
+        if answer.get("error") == 0:
+            return answer
         fault = fault_in(answer, redact(url), idempotent=idempotent, secrets=self._http.secrets)
         if fault is not None:
             raise fault
