@@ -11,6 +11,9 @@ from pathlib import Path
 
 KEY = "key-of-the-tests"
 
+#: The top of the repository, whose code the programs run.
+ROOT = Path(__file__).parents[2]
+
 
 @dataclass
 class House:
@@ -61,6 +64,7 @@ class House:
     async def start(self, *args: str) -> "Program":
         """``orchestrator ARGS`` in this folder."""
         env = {**os.environ, "REMOTE_KEY": KEY, "ORCHESTRATOR_API_KEY": KEY, "NO_COLOR": "1"}
+        env["PYTHONPATH"] = str(ROOT)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",

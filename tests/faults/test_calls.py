@@ -1,0 +1,44 @@
+"""Every fault of a connection or an answer, at every kind of call.
+
+Each time the run goes on, everything ends completed, started once, and collected whole.
+"""
+
+import pytest
+
+from tests.endtoend.proxy import Fault
+from tests.faults.breakages import OF_ALL, OF_JSON, after_reset, answers
+from tests.faults.place import Place
+
+API = ("POST access_token", "POST create_task", "POST start_encode2", "POST status")
+UPLOADS = ("OPTIONS upload_file", "POST upload_file", "PATCH upload_file", "HEAD upload_file")
+OUTPUTS = ("GET outputs",)
+
+
+def told_to_break(here: Place, call: str, *faults: Fault) -> None:
+    """Have the call fail so; a HEAD needs a PATCH that failed, to be made at all."""
+    if call.startswith("HEAD"):
+        here.proxy.breaks("PATCH upload_file", after_reset)
+    here.proxy.breaks(call, *faults)
+
+
+@pytest.mark.parametrize("fault", OF_ALL)
+@pytest.mark.parametrize("call", [*API, *UPLOADS, *OUTPUTS])
+async def test_a_connection_that_fails(here: Place, call: str, fault: str) -> None:
+    told_to_break(here, call, OF_ALL[fault])
+    await here.finishes()
+
+
+@pytest.mark.parametrize("fault", OF_JSON)
+@pytest.mark.parametrize("call", API)
+async def test_an_answer_that_is_no_answer(here: Place, call: str, fault: str) -> None:
+    told_to_break(here, call, OF_JSON[fault])
+    await here.finishes()
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 429])
+@pytest.mark.parametrize("call", [*API, *UPLOADS, *OUTPUTS])
+async def test_a_storm_of_errors(here: Place, call: str, status: int) -> None:
+    # What the server of uploads can do is asked once an upload: it may do without an answer.
+    times = 2 if call.startswith("OPTIONS") else 4
+    told_to_break(here, call, *([answers(status)] * times))
+    await here.finishes()
