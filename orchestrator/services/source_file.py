@@ -40,12 +40,12 @@ _NOT_THERE = frozenset(
 class SourceFile:
     """An open file, whose size, time and inode were noted when it was opened."""
 
-    def __init__(self, path: Path, raw: FileIO, noted: os.stat_result) -> None:
+    def __init__(self, path: Path, raw: FileIO, noted: os.stat_result, *, local: bool) -> None:
         self.path = path
         self.size = noted.st_size
         self._identity = _identity(noted)
         self._raw = raw
-        self._file = AsyncFileIO(raw, asyncio.get_running_loop(), None)
+        self._local = local
         self._ahead: asyncio.Task[bytes] | None = None
         self._ahead_at = -1
 
@@ -68,7 +68,7 @@ class SourceFile:
     async def check_unchanged(self) -> None:
         """Raise ``SourceChanged`` or ``SourceMissing`` unless the path still names this file."""
         try:
-            if is_local(self.path):
+            if self._local:
                 now = os.stat(self.path)  # noqa: PTH116  # half the time of Path.stat
             else:
                 now = await aiofiles.os.stat(self.path)
@@ -108,7 +108,8 @@ class SourceFile:
     def _read_ahead(self, offset: int) -> None:
         self._raw.seek(offset)
         self._ahead_at = offset
-        self._ahead = asyncio.create_task(self._file.read(min(BLOCK, self.size - offset)))
+        file = AsyncFileIO(self._raw, asyncio.get_running_loop(), None)
+        self._ahead = asyncio.create_task(file.read(min(BLOCK, self.size - offset)))
 
     async def _drop_ahead(self) -> None:
         ahead, self._ahead, self._ahead_at = self._ahead, None, -1
@@ -120,12 +121,13 @@ class SourceFile:
 @asynccontextmanager
 async def open_source(path: Path) -> AsyncIterator[SourceFile]:
     """Open a source. Raises ``SourceMissing`` where it isn't there, can't be read, is no file."""
+    local = is_local(path)
     try:
-        raw = _open(path) if is_local(path) else await asyncio.to_thread(_open, path)
+        raw = _open(path) if local else await asyncio.to_thread(_open, path)
     except OSError as error:
         raise _unreadable(path, error) from error
     noted = os.fstat(raw.fileno())
-    source = SourceFile(path, raw, noted)
+    source = SourceFile(path, raw, noted, local=local)
     try:
         if not stat.S_ISREG(noted.st_mode):
             raise SourceMissing(f"{path} is not a file")

@@ -63,7 +63,7 @@ class TusUploader:
         self._checksum = checksum
         self._stall = stall
         self._throttle = throttle or Throttle()
-        self._offers: dict[URL, Offer] = {}
+        self._offers: dict[str, Offer] = {}
         self._asking = asyncio.Lock()
 
     async def upload(self, path: Path, attempt: Attempt, watcher: UploadWatcher) -> str:
@@ -85,7 +85,7 @@ class TusUploader:
                 watcher.sent(offset, source.size)
                 await transfer.run(offset)
             await source.check_unchanged()
-        return f"tus:{unquote(URL(url).raw_path.rstrip('/').rpartition('/')[2])}"
+        return f"tus:{_name(url)}"
 
     async def _begin(
         self, source: SourceFile, attempt: Attempt, offer: Offer, watcher: UploadWatcher
@@ -120,7 +120,7 @@ class TusUploader:
 
         A target ends in the task's token, so the folder above it names the server.
         """
-        server = URL(target).parent
+        server = target.rstrip("/").rpartition("/")[0]
         if (known := self._offers.get(server)) is not None:
             return known
         async with self._asking:
@@ -155,9 +155,9 @@ class TusUploader:
             "Upload-Length": str(source.size),
             "Upload-Metadata": metadata(source.path.name),
         }
-        data: bytes | bytearray = b""
+        data: bytes | bytearray | memoryview = b""
         if offer.creation_with_upload and 0 < source.size <= self._small:
-            data = await source.block(0)
+            data = memoryview(await source.block(0))  # which aiohttp cuts without a copy
             headers["Content-Type"] = BODY_TYPE
             if algorithm := self._algorithm(offer, target):
                 headers["Upload-Checksum"] = checksum(algorithm, [data])
@@ -186,11 +186,18 @@ def _created(
     location = response.headers.get("Location")
     if not location:
         raise Transient(f"POST {redact(target)}: answer not understood: it has no Location")
-    url = str(URL(target).join(URL(location)))
+    # Most are absolute, and each is new: to parse it would cost more than the rest of this.
+    url = location if "://" in location else str(URL(target).join(URL(location)))
     if not sent:
         return url, 0
     offset = response.headers.get("Upload-Offset", "")
     return url, int(offset) if offset.isdigit() and int(offset) <= source.size else None
+
+
+def _name(url: str) -> str:
+    """The last part of an upload's path, which is its name at the service."""
+    path = url.partition("#")[0].partition("?")[0]
+    return unquote(path.rstrip("/").rpartition("/")[2])
 
 
 @lru_cache(maxsize=256)

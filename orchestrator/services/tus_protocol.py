@@ -46,7 +46,7 @@ def metadata(filename: str) -> str:
     return "filename " + base64.b64encode(filename.encode("utf-8", "surrogateescape")).decode()
 
 
-def checksum(algorithm: str, pieces: Sequence[bytes | bytearray]) -> str:
+def checksum(algorithm: str, pieces: Sequence[bytes | bytearray | memoryview]) -> str:
     """The value of Upload-Checksum for a body made of ``pieces``."""
     digest = hashlib.new(algorithm, usedforsecurity=False)
     for piece in pieces:
