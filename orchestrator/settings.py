@@ -191,6 +191,9 @@ class LimitsConfig(Section):
     upload_ahead: Count = Field(
         8, description="Uploaded items that may wait for a free place at the service."
     )
+    starts_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="Most encodes started in a second; without it, no bound."
+    )
     bandwidth: Bytes | None = Field(
         None, description="Bytes per second over all uploads; without it, as fast as the line is."
     )

@@ -9,7 +9,8 @@ class Limits:
 
     ``in_flight`` counts encodes at the service. ``upload_ahead`` counts sources
     that are uploaded and wait for a start: they expire at the service, so
-    uploads keep only a bounded lead.
+    uploads keep only a bounded lead. ``starts_per_second`` is above 0, or None for
+    no bound.
     """
 
     uploads: int = 4
@@ -17,6 +18,7 @@ class Limits:
     in_flight: int = 50
     collects: int = 4
     upload_ahead: int = 16
+    starts_per_second: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ class Limits(Part):
     in_flight: _Limit = None
     collects: _Limit = None
     upload_ahead: _Limit = None
+    starts_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     bandwidth: _Rate = None
 
 

@@ -236,6 +236,7 @@ class _Run:
             in_flight=min(in_flight, own.in_flight or in_flight),
             collects=own.collects or limits.collects,
             upload_ahead=own.upload_ahead or limits.upload_ahead,
+            starts_per_second=own.starts_per_second or limits.starts_per_second,
         )
 
     def _patience(self) -> Patience:
