@@ -19,7 +19,7 @@ from orchestrator.model.errors import LedgerProblem
 BUSY_WAIT = 5.0
 
 #: The page cache of the writing connection, in KiB: what ingest may use.
-CACHE = 32_768
+CACHE = 12_288
 
 #: What the result codes mean for a person: https://sqlite.org/rescode.html.
 _CAUSES = {

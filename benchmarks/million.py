@@ -1,0 +1,246 @@
+"""A manifest of a million rows: taken in, and read again when all of it is completed.
+
+Every row is a file of its own that is there (of one byte: an empty one is
+refused), in folders of a thousand. The first run takes the manifest in through
+the ledger as a run does; then every item is called completed by a few SQL
+statements; the second run is ``wiring.run_job``, which finds nothing to do. Each
+is a fresh process. The same with ten thousand rows shows what grows.
+
+``python -m benchmarks.million [rows]``: with fewer rows, a quicker look.
+"""
+
+import json
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import GIB, Goal, Result, check_room, machine, on_loop, table
+
+_FEW, _MANY = 10_000, 1_000_000
+_IN_FOLDER = 1000
+#: Files of a byte take a block, rows of the ledger up to a kilobyte, twice while they are written.
+_ROOM = 8 * GIB
+
+_JOB = """\
+name = "{name}"
+manifest = "{manifest}"
+
+[query]
+[[query.format]]
+output = "mp4"
+height = 480
+destination = {{ url = "s3://films.example/{{parent}}/{{stem}}.mp4", key = "k", secret = "s" }}
+
+[collect]
+into = "outputs/{{parent}}/{{stem}}"
+"""
+
+_COMPLETED = """
+INSERT INTO attempts (item_id, number, service, fingerprint, digest, task, started_at, ended_at)
+SELECT id, 1, 'local', fingerprint, digest, 'task-' || id, updated_at, updated_at FROM items;
+INSERT INTO events (item_id, attempt, run_id, at, was, now, note)
+SELECT id, 1, first_run, updated_at, 'collecting', 'completed', '' FROM items;
+UPDATE items SET state = 'completed', attempts = 1, attempt = 1;
+PRAGMA wal_checkpoint(TRUNCATE);
+"""
+
+
+# --- in a process of its own ----------------------------------------------------------
+
+
+class _Looks:
+    """Counts the looks at sources, and notes when the first one was."""
+
+    def __init__(self, began: float) -> None:
+        self._began = began
+        self.count = 0
+        self.first = 0.0
+
+    def watching(self, look: Callable[[str], Any]) -> Callable[[str], Any]:
+        """``look``, counted."""
+
+        def counted(path: str) -> Any:
+            self.count += 1
+            if self.count == 1:
+                self.first = time.time() - self._began
+            return look(path)
+
+        return counted
+
+
+def _measured(phase: str, job_file: Path, began: float) -> None:
+    """Run one phase and print its figures. ``began``: when the process was started."""
+    from orchestrator import manifest
+
+    looks, fingerprinter = _Looks(began), manifest.fingerprinter
+    manifest.fingerprinter = lambda kind: looks.watching(fingerprinter(kind))
+    work = _take_in if phase == "first" else _run_again
+    began_work = time.perf_counter()
+    on_loop(work(job_file))
+    work_seconds = time.perf_counter() - began_work
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    figures = {
+        "seconds": time.time() - began,
+        "work_seconds": work_seconds,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime + children.ru_utime + children.ru_stime,
+        "peak_mb": (usage.ru_maxrss + children.ru_maxrss) / 1024,
+        "first_look_seconds": looks.first,
+        "looks": looks.count,
+    }
+    print(json.dumps(figures))
+
+
+async def _take_in(job_file: Path) -> None:
+    from orchestrator.config import load_config
+    from orchestrator.ledger import SqlLedger
+    from orchestrator.manifest import read
+    from orchestrator.model.errors import may_pass
+    from orchestrator.query import QencodeRecipe, load_job
+    from orchestrator.wiring.clock import SystemClock
+
+    config, job = load_config(job_file.with_name("config.toml")), load_job(job_file)
+    async with SqlLedger(config.ledger_url(job.name), job.name, clock=SystemClock()) as ledger:
+        await ledger.begin_run("local", job.manifest, {})
+        rows = read(job.manifest, fingerprint="stat")
+        taken = await ledger.ingest(rows, QencodeRecipe(job), keep_going=False, retry=may_pass)
+        assert taken.taken, taken.problems[:3]
+        await ledger.end_run("finished")
+
+
+async def _run_again(job_file: Path) -> None:
+    from orchestrator.config import load_config
+    from orchestrator.query import load_job
+    from orchestrator.report.observers import QuietObserver
+    from orchestrator.wiring.options import RunOptions
+    from orchestrator.wiring.runs import run_job
+
+    config, job = load_config(job_file.with_name("config.toml")), load_job(job_file)
+    outcome = await run_job(config, job, RunOptions(), QuietObserver())
+    assert set(outcome.counts) == {"completed"}, outcome
+    assert outcome.skipped == sum(outcome.counts.values()), outcome
+
+
+# --- the benchmark ----------------------------------------------------------------------
+
+
+def _make(folder: Path, rows: int) -> float:
+    """The files and a manifest of them; how many seconds that took."""
+    free = os.statvfs(folder).f_favail
+    print(f"{free:,} inodes free, {rows:,} needed")
+    if free < rows * 1.1:
+        raise SystemExit("Not enough inodes. Set TMPDIR to a folder on a disk that has them.")
+    began = time.perf_counter()
+    for start in range(0, rows, _IN_FOLDER):
+        season = folder / f"library/season-{start // _IN_FOLDER:04d}"
+        season.mkdir(parents=True)
+        for number in range(start, min(start + _IN_FOLDER, rows)):
+            file = os.open(f"{season}/episode-{number:07d}.mp4", os.O_CREAT | os.O_WRONLY, 0o644)
+            os.ftruncate(file, 1)
+            os.close(file)
+    return time.perf_counter() - began
+
+
+def _job(folder: Path, rows: int) -> Path:
+    """A job over that many of the files."""
+    with (folder / f"rows-{rows}.csv").open("w") as manifest:
+        manifest.write("source,title\n")
+        for number in range(rows):
+            season = f"library/season-{number // _IN_FOLDER:04d}"
+            manifest.write(f"{season}/episode-{number:07d}.mp4,Episode {number}\n")
+    job = folder / f"rows-{rows}.toml"
+    job.write_text(_JOB.format(name=job.stem, manifest=f"{job.stem}.csv"))
+    return job
+
+
+def _phase(phase: str, job: Path, rows: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.million", phase, str(job), repr(time.time())]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    assert figures["looks"] == rows, figures
+    figures["rate"] = rows / figures["work_seconds"]
+    figures["cpu_us_per_row"] = figures["cpu_seconds"] / rows * 1e6
+    return figures
+
+
+def _complete(ledger: Path) -> None:
+    database = sqlite3.connect(ledger)
+    database.executescript(_COMPLETED)
+    database.close()
+
+
+@contextmanager
+def _folder(rows: int) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="million-") as name:
+        folder = Path(name)
+        check_room(folder, _ROOM * rows // _MANY)
+        (folder / "config.toml").write_text("")
+        print(f"made {rows:,} files in {_make(folder, rows):.1f} s")
+        yield folder
+
+
+def _goals(few: dict[str, Any], many: dict[str, Any]) -> dict[str, Goal]:
+    peak = {
+        name: max(each["peak_mb"] for each in of.values())
+        for name, of in (("few", few), ("many", many))
+    }
+    first, again = many["first"], many["again"]
+    return {
+        "ingest: rows a second / 100,000": Goal(1.0, first["rate"] / 100_000),
+        "memory: 250 MB / peak": Goal(1.0, 250 / peak["many"]),
+        "memory: 1.3 times the peak of 10,000 rows / peak": Goal(
+            1.0, 1.3 * peak["few"] / peak["many"]
+        ),
+        "rerun: 2 s / first fingerprint": Goal(1.0, 2 / again["first_look_seconds"]),
+        "rerun: 20 s / end": Goal(1.0, 20 / again["seconds"]),
+    }
+
+
+def _shown(found: dict[int, dict[str, dict[str, float]]]) -> str:
+    heads = ["", "rows/s", "CPU µs a row", "peak MB", "first look s", "end s"]
+    rows = [
+        [
+            f"{count:,} rows, {'first run' if phase == 'first' else 'all completed'}",
+            f"{each['rate']:,.0f}",
+            f"{each['cpu_us_per_row']:.1f}",
+            f"{each['peak_mb']:.0f}",
+            f"{each['first_look_seconds']:.2f}",
+            f"{each['seconds']:.2f}",
+        ]
+        for count, phases in found.items()
+        for phase, each in phases.items()
+    ]
+    return table(heads, rows)
+
+
+def main(rows: int) -> None:
+    """Measure, and print the table and the result."""
+    figures: dict[str, Any] = {"machine": machine(), "rows": rows}
+    found: dict[int, dict[str, dict[str, float]]] = {}
+    with _folder(rows) as folder:
+        for count in (min(_FEW, rows), rows):
+            job = _job(folder, count)
+            first = _phase("first", job, count)
+            _complete(folder / ".orchestrator" / f"{job.stem}.db")
+            found[count] = {"first": first, "again": _phase("again", job, count)}
+    figures["load_after"] = round(os.getloadavg()[0], 2)
+    figures["found"] = found
+    print(_shown(found))
+    result = Result("million", figures, _goals(found[min(_FEW, rows)], found[rows]))
+    print(result.verdict())
+    print(result.line())
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 4:
+        _measured(sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]))
+    else:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else _MANY)
