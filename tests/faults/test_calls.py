@@ -42,3 +42,9 @@ async def test_a_storm_of_errors(here: Place, call: str, status: int) -> None:
     times = 2 if call.startswith("OPTIONS") else 4
     told_to_break(here, call, *([answers(status)] * times))
     await here.finishes()
+
+
+@pytest.mark.parametrize("call", [*UPLOADS, *OUTPUTS])
+async def test_a_web_page_where_none_should_be(here: Place, call: str) -> None:
+    told_to_break(here, call, OF_JSON["html"])
+    await here.finishes()
