@@ -53,7 +53,8 @@ def _standing(asked: "Given") -> "Standing":
     last = None
     if run is not None:
         gone = run.ended_at is None and _has_died(run.pid, run.host)
-        outcome = "ended without a word (run it again to go on)" if gone else run.outcome
+        outcome = "paused" if reader.paused() else run.outcome
+        outcome = "ended without a word (run it again to go on)" if gone else outcome
         last = LastRun(run.number, run.service, run.started_at, run.ended_at, outcome)
     return Standing(
         job=asked.job.name,

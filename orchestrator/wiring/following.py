@@ -29,6 +29,9 @@ READ = 5.0
 QUIET = 1.0
 RESTLESS = 10.0
 
+#: Seconds since its last change in which a file of a folder may be being written still.
+YOUNG = 2.0
+
 #: Of the time, at most this part is spent on reading folders again.
 SHARE = 0.1
 
@@ -201,6 +204,6 @@ def _young(row: Row | Problem) -> bool:
     if isinstance(row, Problem) or row.source is None or "://" in row.source:
         return False
     try:
-        return abs(time.time() - Path(row.source).stat().st_mtime) < QUIET
+        return abs(time.time() - Path(row.source).stat().st_mtime) < YOUNG
     except OSError:
         return False

@@ -197,6 +197,7 @@ def reader(**changes):
         "in_flight": lambda limit: [
             SimpleNamespace(key="/m/7.mov", state=State.ENCODING, since=1.0)
         ],
+        "paused": lambda: False,
         "last_run": lambda: last_run(ended_at=1e9 + 65, outcome="finished"),
     }
     return SimpleNamespace(**(base | changes))
@@ -218,6 +219,11 @@ def test_status(wired, typed):
 def test_status_while_a_run_goes_on(wired, typed):
     wired.reader = reader(last_run=last_run)
     assert "run 3 at local: going on since" in typed("status", "night").stdout
+
+
+def test_status_of_a_paused_run(wired, typed):
+    wired.reader = reader(last_run=last_run, paused=lambda: True)
+    assert "run 3 at local: paused; began" in typed("status", "night").stdout
 
 
 def test_status_after_a_run_that_was_killed(wired, typed):
