@@ -35,6 +35,8 @@ class QencodeRecipe:
         self._payload = compile_template(job.payload, "payload") if job.payload else None
         self._digest = Digest(job.query, job.payload or None)
         self._check = QueryCheck(job.query, job.manifest)
+        #: The fields last seen and their folder: ``check`` and ``folder`` follow each other.
+        self._last: tuple[Mapping[str, str] | None, str] = (None, "")
         #: Where the service sends its callbacks if the job names no place of its own.
         #: It makes no other output, so the digest knows nothing of it.
         self.callback_url: str | None = None
@@ -79,7 +81,11 @@ class QencodeRecipe:
 
         Raises ``TemplateError`` (a ``BadInput``) where ``check`` reports one.
         """
-        return self._job.collect.folder(row.fields) if self._job.collect else ""
+        if self._job.collect is None:
+            return ""
+        if row.fields is not self._last[0]:
+            self._last = row.fields, self._job.collect.folder(row.fields)
+        return self._last[1]
 
     def check(self, row: Row) -> Problem | None:
         """Why the row can't be encoded under this job; None if it can."""

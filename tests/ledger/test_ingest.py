@@ -3,6 +3,7 @@ import itertools
 import sqlite3
 import threading
 import tracemalloc
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -449,3 +450,47 @@ async def test_the_longest_first_within_a_priority(opened):
     assert [item.key for item in items] == ["urgent", "long", "large", "short"]
     assert items[1].duration == 7200.0
     assert items[1].rank - items[0].rank == 4 * 60.0
+
+
+async def test_following_leaves_a_folder_to_the_row_that_was_there_before(opened):
+    async with opened() as ledger:
+        await take_in(ledger, [row("b", line=3, fields={"stem": "a"})], FOLDERS)
+        again = [row("a", line=2), row("b", line=3, fields={"stem": "a"})]
+        for expected in (1, 0):  # told once: the second look finds it set aside
+            taken = await ledger.ingest(
+                again, FOLDERS, keep_going=False, retry=never, following=True
+            )
+            assert taken.problem_count == expected
+        assert await ledger.counts() == {State.PENDING: 1, State.FAILED: 1}
+        assert [item.key for item in await ledger.pending(9, ())] == ["b"]
+
+
+async def test_a_rerun_writes_nothing_of_what_is_completed_and_unchanged(opened, path):
+    async with opened() as ledger:
+        await take_in(ledger, rows(3))
+        for item in await ledger.pending(9, ()):
+            await bring_to(ledger, item, State.COMPLETED)
+    before = items_of(path)
+    async with opened() as ledger:
+        taken = await take_in(ledger, [*rows(3), row("new", line=9)])
+        assert dict(taken.counts) == {Action.SKIP: 3, Action.NEW: 1}
+        assert await ledger.counts() == {State.COMPLETED: 3, State.PENDING: 1}
+    assert items_of(path)[:3] == before
+
+
+async def test_a_row_that_was_left_out_and_comes_back_is_as_it_was(opened, url):
+    async with opened() as ledger:
+        await take_in(ledger, rows(3))
+        await bring_to(ledger, await stand(ledger, "item-00001"), State.COMPLETED)
+        await take_in(ledger, [])
+        assert await ledger.counts() == {}
+    assert LedgerReader(url, "demo").counts() == {}
+    async with opened() as ledger:
+        taken = await take_in(ledger, rows(3)[1:])
+        assert dict(taken.counts) == {Action.SKIP: 1, Action.KEEP: 1}
+        assert await ledger.counts() == {State.COMPLETED: 1, State.PENDING: 1}
+
+
+def items_of(path):
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT * FROM items ORDER BY id").fetchall()
