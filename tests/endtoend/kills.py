@@ -34,6 +34,8 @@ upload_ahead = 3
 [upload]
 chunk = "64KiB"
 small = "64KiB"
+[collect]
+verify = "size"
 [retry]
 attempts = 30
 first = 0.05

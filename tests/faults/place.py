@@ -40,6 +40,8 @@ poll_max = 0.05
 chunk = "128KiB"
 small = "64KiB"
 stall = 0.4
+[collect]
+verify = "size"
 [retry]
 attempts = 8
 first = 0.02
