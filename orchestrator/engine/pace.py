@@ -24,21 +24,24 @@ _EDGES = (*(_LOWEST * 2 ** (n / 3) for n in range(_CELLS - 1)), math.inf)
 #: How the kinds begin whose scale is the time that a percent leaves.
 FORECAST = "percent"
 
-#: Ends that a cell's guess is worth before anything was counted in it.
+#: Ends that a cell's guess is worth, at most, before anything was counted in it.
 _GUESS = 0.25
 
 #: Before this part of a forecast from a percent hardly anything ends, until learnt otherwise.
 _HOLDS = 0.6
 _HARDLY = 0.04
 
-#: Ends after which all counts are halved, so that what is old is forgotten.
-_MEMORY = 4096
+#: Ends after which the life tables are halved, so that what is old is forgotten.
+_MEMORY = 32_768
+
+#: The same for H: it follows how old the tasks are that run now, as when all began at once.
+_RECENT = 256
 
 #: The mean gap as a part of the mean time to an end, where that is more than the shortest.
-_WORTH = 0.01
+_WORTH = 0.005
 
 #: The gap as a part of the age, while no end was ever seen.
-_GROWTH = 0.1
+_GROWTH = 0.2
 
 
 class Outlook(NamedTuple):
@@ -117,6 +120,8 @@ class Pace:
         self._shortest = shortest
         self._longest = max(shortest, longest)
         self._lives: dict[str, _Life] = {}
+        self._memory = _MEMORY
+        self._counted = 0
         self._ends = self._time = 0.0
         self._encodes = 0
         self._each, self._by_length, self._by_size = _Mean(), _Mean(), _Mean()
@@ -136,13 +141,14 @@ class Pace:
         """A task went on for ``seconds`` after a look with ``outlook``, and has ended or not."""
         self._time += seconds / 2 if ended else seconds
         self._ends += ended
+        self._counted += ended
         kind, scale, age = outlook
         if kind:
             life = self._lives.get(kind)
             if life is None:
                 life = self._lives[kind] = _Life()
             life.count(age / scale, (age + seconds) / scale, ended)
-        if self._ends > _MEMORY:
+        if ended:
             self._forget()
 
     def first(self, outlook: Outlook) -> float:
@@ -173,11 +179,13 @@ class Pace:
         cell, waited, looks = bisect_right(_EDGES, at), 0.0, 0.0
         while waited < self._longest:
             guess = _HARDLY if forecast and at < _HOLDS else 1.0
-            # Both over ``overall``: how many times likelier an end is here than on the whole.
-            seconds = life.time[cell] * scale * overall
-            chance = (life.ends[cell] + _GUESS) / (seconds + _GUESS / guess)
-            worth = math.sqrt(chance) / mean_gap
             width = (_EDGES[cell] - at) * scale
+            # How many times likelier an end is here than on the whole. What is guessed
+            # weighs as much as the ends that a cell of this width would have then.
+            weight = min(_GUESS, width * overall)
+            seconds = life.time[cell] * scale * overall
+            chance = (life.ends[cell] + weight) / (seconds + weight / guess)
+            worth = math.sqrt(chance) / mean_gap
             if looks + width * worth >= 1.0:
                 return waited + (1.0 - looks) / worth
             looks += width * worth
@@ -189,10 +197,13 @@ class Pace:
         return min(self._longest, max(self._shortest, wanted))
 
     def _forget(self) -> None:
-        self._ends /= 2
-        self._time /= 2
-        for life in self._lives.values():
-            life.halve()
+        if self._ends > _RECENT:
+            self._ends /= 2
+            self._time /= 2
+        if self._counted > self._memory:
+            self._counted //= 2
+            for life in self._lives.values():
+                life.halve()
 
 
 def _is_forecast(kind: str) -> bool:

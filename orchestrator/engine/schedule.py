@@ -110,7 +110,7 @@ class PollSchedule:
         trouble.until = now + DEAD_FOR
         for due, entry, watched in self._heaps.pop(url, ()):
             if entry == watched.entry:
-                self._push(None, (due, entry, watched))
+                self.add(watched, due, now)
         return True
 
     def too_many(self, size: int, *, certain: bool) -> bool:

@@ -70,12 +70,17 @@ class CallbackReceiver:
         app = web.Application(client_max_size=LONGEST)
         app.router.add_route("*", "/{path:.*}", self._receive)
         runner = web.AppRunner(
-            app, access_log=None, logger=_QUIET, keepalive_timeout=15.0, lingering_time=1.0
+            app,
+            access_log=None,
+            logger=_QUIET,
+            keepalive_timeout=15.0,
+            lingering_time=1.0,
+            shutdown_timeout=1.0,
         )
         await runner.setup()
         host, _, port = self._listen.rpartition(":")
         try:
-            await web.TCPSite(runner, host.strip("[]"), int(port), shutdown_timeout=1.0).start()
+            await web.TCPSite(runner, host.strip("[]"), int(port)).start()
         except OSError as error:
             await runner.cleanup()
             raise BadInput(

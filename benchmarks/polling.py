@@ -1,0 +1,349 @@
+"""Following 10,000 encodes: how many status requests, and how late each end is seen.
+
+Simulated, on a virtual clock: the product's own poller, with all that is around it
+in a run, beside one request per task every 10 s, one every 10 s for 100 tasks, and
+the usual rule of thumb (100 tasks a request; pauses that grow while nothing is
+known, and are 0.6 of the time that the last percents leave). The same encodes for
+everybody: lognormal, 10 minutes in the median, and a new one for each that was
+seen to end. A tenth of an encode is fetching and storing, without a percent.
+"""
+
+import asyncio
+import heapq
+import itertools
+import math
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any, cast
+
+from benchmarks.harness import Goal, Result, machine, table
+from orchestrator.engine.gate import AdmissionGate
+from orchestrator.engine.journal import Journal
+from orchestrator.engine.limits import Patience
+from orchestrator.engine.watch import Poller
+from orchestrator.engine.work import Work
+from orchestrator.model.items import Attempt, Change, Item
+from orchestrator.model.ports import Ledger, Observer, Phase, Service, TaskReport
+from orchestrator.model.states import State
+from tests.simulation.clock import LoopClock, run_virtually
+
+IN_FLIGHT = 10_000
+ENCODES = 30_000
+MEDIAN = 600.0
+EVERY = 10.0
+BATCH = 100
+
+#: What a Qencode account is set to.
+PATIENCE = Patience(poll_min=5.0, poll_max=120.0, poll_batch=BATCH)
+
+#: Seconds that an answer takes, and encodes that are started a second.
+LATENCY = 0.2
+STARTS = 100.0
+
+_FETCHED, _STORED = 0.05, 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A service. ``step`` is what its percents are multiples of, ``noise`` how far they err.
+
+    Without a step it says 0 until the end. ``by_length``: the lengths of the
+    sources are known, and encodes take half of them, give or take ``spread``.
+    """
+
+    name: str
+    sigma: float = 0.75
+    step: float | None = None
+    noise: float = 0.0
+    by_length: bool = False
+    masters: int = 1
+    spread: float = 0.25
+
+
+CASES = (
+    Case("percent, to 1, errs by 2", step=1.0, noise=2.0),
+    Case("percent, steps of 10", step=10.0),
+    Case("percent, 20 masters", step=1.0, noise=2.0, masters=20),
+    Case("0, then done", sigma=0.75),
+    Case("0, then done; spread 0.5", sigma=0.5),
+    Case("0, then done; spread 1", sigma=1.0),
+    Case("0, then done; lengths known", by_length=True),
+)
+
+
+@dataclass(slots=True)
+class Encode:
+    """One encode: how long it takes and, once started, from when; seconds."""
+
+    number: int
+    seconds: float
+    length: float | None
+    since: float = 0.0
+    seen_after: float = 0.0
+
+    @property
+    def end(self) -> float:
+        return self.since + self.seconds
+
+
+@dataclass
+class Count:
+    """What a contender did."""
+
+    requests: int = 0
+    looks: int = 0
+    delays: list[float] = field(default_factory=list)
+    cpu: float = 0.0
+
+    def figures(self) -> dict[str, float]:
+        delays = sorted(self.delays)
+        return {
+            "requests": self.requests,
+            "looks_per_encode": round(self.looks / len(delays), 2),
+            "tasks_per_request": round(self.looks / self.requests, 1),
+            "delay_mean": round(fmean(delays), 2),
+            "delay_p95": round(delays[int(0.95 * len(delays))], 2),
+            "cpu_us_per_encode": round(self.cpu / len(delays) * 1e6, 1),
+        }
+
+
+def encodes(case: Case) -> list[Encode]:
+    """The same ones for every contender."""
+    chance = random.Random(7)
+    made = []
+    for number in range(ENCODES):
+        seconds = MEDIAN * math.exp(chance.gauss(0.0, case.sigma))
+        length = None
+        if case.by_length:
+            length = 2 * seconds * math.exp(chance.gauss(0.0, case.spread))
+        made.append(Encode(number, seconds, length))
+    return made
+
+
+def percent(case: Case, encode: Encode, now: float) -> float:
+    """What the service says of how far it is."""
+    if case.step is None:
+        return 0.0
+    part = (now - encode.since) / encode.seconds
+    true = 100.0 * min(1.0, max(0.0, (part - _FETCHED) / (_STORED - _FETCHED)))
+    if 0.0 < true < 100.0 and case.noise:
+        wobble = math.sin(encode.number + now / 37.0) + math.sin(encode.number * 3 + now / 11.0)
+        true = min(99.0, max(0.0, true + wobble * case.noise))
+    return true // case.step * case.step
+
+
+# --- the product's own -------------------------------------------------------------
+
+
+class _Site:
+    """The service, the ledger and the observer of a run, as far as a poller needs them."""
+
+    name = "simulated"
+
+    def __init__(self, case: Case, made: Sequence[Encode]) -> None:
+        self.case = case
+        self.tasks = {f"{encode.number:032x}": encode for encode in made}
+        self.count = Count()
+
+    async def report(
+        self, tasks: Sequence[str], status_url: str | None
+    ) -> Mapping[str, TaskReport]:
+        self.count.requests += 1
+        self.count.looks += len(tasks)
+        await asyncio.sleep(LATENCY / 2)
+        now = asyncio.get_running_loop().time()
+        reports = {task: self._report(task, now, status_url) for task in tasks}
+        await asyncio.sleep(LATENCY / 2)
+        return reports
+
+    def _report(self, task: str, now: float, url: str | None) -> TaskReport:
+        encode = self.tasks[task]
+        if now >= encode.end:
+            return TaskReport(task, Phase.DONE, 100.0)
+        said = percent(self.case, encode, now)
+        saving = self.case.step is not None and now - encode.since > _STORED * encode.seconds
+        return TaskReport(task, Phase.SAVING if saving else Phase.RUNNING, said, url)
+
+    def post(self, change: Change) -> None: ...
+
+    def moved(self, item: Item, was: State) -> None: ...
+
+    def percent(self, item: Item, phase: Phase, percent: float) -> None: ...
+
+    def note(self, message: str) -> None: ...
+
+
+async def _follow(case: Case, made: Sequence[Encode]) -> Count:
+    site, clock = _Site(case, made), LoopClock()
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+    waiting = iter(made)
+
+    def start() -> None:
+        if (encode := next(waiting, None)) is not None:
+            encode.since = clock.monotonic()
+            poller.watch(Work(_item(case, encode)))
+
+    def done(work: Work) -> None:
+        encode = made[work.item.id]
+        site.count.delays.append(clock.monotonic() - encode.end)
+        start()
+        if len(site.count.delays) == len(made):
+            over.set()
+
+    def fault(work: Work, error: Exception) -> None:
+        raise RuntimeError(work.item.key) from error
+
+    gate = AdmissionGate(clock, PATIENCE, IN_FLIGHT, site.note)
+    observer = cast("Observer", site)
+    journal = Journal(cast("Ledger", site), observer)
+    poller = Poller(
+        cast("Service", site), gate, journal, observer, clock, PATIENCE, done=done, fault=fault
+    )
+    for number in range(IN_FLIGHT):
+        loop.call_at(number / STARTS, start)
+    running = asyncio.ensure_future(poller.run())
+    await over.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    return site.count
+
+
+def _item(case: Case, encode: Encode) -> Item:
+    url = f"https://master-{encode.number % case.masters}.example/v1/status"
+    attempt = Attempt(1, "simulated", "", "", task=f"{encode.number:032x}", status_url=url)
+    return Item(
+        encode.number,
+        f"{encode.number}.mp4",
+        State.ENCODING,
+        f"/{encode.number}.mp4",
+        attempt=attempt,
+        duration=encode.length,
+    )
+
+
+def ours(case: Case) -> Count:
+    """The poller of a run."""
+    made = encodes(case)
+    began = time.process_time()
+    count = run_virtually(lambda: _follow(case, made))
+    count.cpu = time.process_time() - began
+    return count
+
+
+# --- the others ----------------------------------------------------------------------
+
+
+def plain(case: Case, batch: int, gap: Callable[["_Look", float, float], float]) -> Count:
+    """Looks at each task after ``gap(look, percent, now)``; what is due together goes together."""
+    count, made = Count(), encodes(case)
+    waiting = iter(made)
+    heap: list[tuple[float, int, _Look]] = []
+    order = itertools.count()
+
+    def start(now: float) -> None:
+        if (encode := next(waiting, None)) is not None:
+            encode.since = now
+            first = EVERY if batch == 1 else PATIENCE.poll_min
+            look = _Look(encode, first)
+            heapq.heappush(heap, (now + first, next(order), look))
+
+    for number in range(IN_FLIGHT):
+        start(number / STARTS)
+    while heap:
+        now, sent = heap[0][0], 0
+        horizon = now if batch == 1 else now + PATIENCE.poll_min / 2
+        while heap and heap[0][0] <= horizon:
+            look = heapq.heappop(heap)[2]
+            sent += 1
+            encode = look.encode
+            if now >= encode.end:
+                count.delays.append(now - encode.end + LATENCY / 2)
+                start(now)
+            else:
+                due = now + gap(look, percent(case, encode, now), now)
+                heapq.heappush(heap, (due, next(order), look))
+        count.looks += sent
+        count.requests += math.ceil(sent / batch)
+    return count
+
+
+@dataclass(slots=True)
+class _Look:
+    encode: Encode
+    interval: float
+    percent: float = 0.0
+    at: float | None = None
+
+
+def always(*_: object) -> float:
+    """Every 10 s."""
+    return EVERY
+
+
+def by_thumb(look: _Look, percent: float, now: float) -> float:
+    """0.6 of what is left, by the last two percents; half as long again where none was added."""
+    rate = 0.0
+    if look.at is not None and now > look.at and percent > 0:
+        rate = max(0.0, percent - look.percent) / (now - look.at)
+    wanted = (100.0 - percent) / rate * 0.6 if rate > 0 else look.interval * 1.5
+    look.interval = min(PATIENCE.poll_max, max(PATIENCE.poll_min, wanted))
+    look.percent, look.at = percent, now
+    return look.interval
+
+
+# --- side by side ----------------------------------------------------------------------
+
+
+def bench() -> Result:
+    """Every case, every contender."""
+    found = machine()
+    figures: dict[str, Any] = {"machine": found, "in_flight": IN_FLIGHT, "encodes": ENCODES}
+    goals: dict[str, Goal] = {}
+    for case in CASES:
+        counts = {
+            "one by one, every 10 s": plain(case, 1, always),
+            "100 a request, every 10 s": plain(case, BATCH, always),
+            "rule of thumb": plain(case, BATCH, by_thumb),
+            "ours": ours(case),
+        }
+        each = {name: count.figures() for name, count in counts.items()}
+        naive, own = each["one by one, every 10 s"], each["ours"]
+        figures[case.name] = each
+        if case.masters == 1:
+            goals[f"{case.name}: requests"] = Goal(100.0, naive["requests"] / own["requests"])
+            goals[f"{case.name}: delay"] = Goal(1.0, naive["delay_mean"] / own["delay_mean"])
+        show(case, each)
+    return Result("polling", figures, goals)
+
+
+def show(case: Case, each: Mapping[str, Mapping[str, float]]) -> None:
+    """A table for people."""
+    naive = each["one by one, every 10 s"]["requests"]
+    heads = (case.name, "requests", "1 of", "looks", "a request", "delay s", "95%")
+    rows = [
+        (
+            name,
+            f"{found['requests']:,.0f}",
+            f"{naive / found['requests']:.0f}",
+            f"{found['looks_per_encode']:.1f}",
+            f"{found['tasks_per_request']:.0f}",
+            f"{found['delay_mean']:.2f}",
+            f"{found['delay_p95']:.1f}",
+        )
+        for name, found in each.items()
+    ]
+    print(f"\n{table(heads, rows)}", flush=True)
+
+
+def main() -> None:
+    """Run the benchmark."""
+    result = bench()
+    print(f"\n{result.verdict()}")
+    print(result.line())
+
+
+if __name__ == "__main__":
+    main()
