@@ -3,16 +3,19 @@
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.exits import OK
+from orchestrator.report.bill import bill
 from orchestrator.report.words import count, name, printable
 
 if TYPE_CHECKING:
     from orchestrator.cli.given import Given
     from orchestrator.ledger import Planned
     from orchestrator.wiring import RunOptions
+    from orchestrator.wiring.estimate import Estimate
 
 #: Lines of a screen that the totals and the prompt take.
 _BELOW = 8
@@ -21,17 +24,27 @@ _BELOW = 8
 def show_plan(asked: "Given", options: "RunOptions", *, as_json: bool) -> int:
     """Print it: a screenful on a terminal, every item as JSON or into a pipe."""
     from orchestrator import wiring
+    from orchestrator.wiring.estimate import Estimate
 
-    planned = wiring.plan_job(asked.config, asked.job, options)
+    estimate = Estimate(asked.config, asked.job)
+    planned = _added_up(wiring.plan_job(asked.config, asked.job, options), estimate)
     totals: Counter[str] = Counter()
     if as_json:
-        _as_json(asked.job.name, planned, totals)
+        _as_json(asked.job.name, planned, totals, estimate)
     else:
-        _as_lines(planned, totals)
+        _as_lines(planned, totals, estimate)
     return OK
 
 
-def _as_json(job: str, planned: Iterator["Planned"], totals: Counter[str]) -> None:
+def _added_up(planned: Iterable["Planned"], estimate: "Estimate") -> Iterator["Planned"]:
+    for item in planned:
+        estimate.add(item)
+        yield item
+
+
+def _as_json(
+    job: str, planned: Iterator["Planned"], totals: Counter[str], estimate: "Estimate"
+) -> None:
     from orchestrator.cli.document import print_json
 
     items: list[dict[str, Any]] = []
@@ -45,10 +58,18 @@ def _as_json(job: str, planned: Iterator["Planned"], totals: Counter[str]) -> No
                 "priority": item.priority,
             }
         )
-    print_json({"job": job, "items": items, "totals": dict(totals), "exit_code": OK})
+    print_json(
+        {
+            "job": job,
+            "items": items,
+            "totals": dict(totals),
+            "estimate": asdict(estimate.account),
+            "exit_code": OK,
+        }
+    )
 
 
-def _as_lines(planned: Iterator["Planned"], totals: Counter[str]) -> None:
+def _as_lines(planned: Iterator["Planned"], totals: Counter[str], estimate: "Estimate") -> None:
     screen = shutil.get_terminal_size()
     room = max(5, screen.lines - _BELOW) if sys.stdout.isatty() else None
     for number, item in enumerate(planned):
@@ -64,6 +85,10 @@ def _as_lines(planned: Iterator["Planned"], totals: Counter[str]) -> None:
     for action, number in totals.most_common():
         print(f"{count(number):>12}  {action}")
     print(f"{count(totals.total()):>12}  in all; nothing was done")
+    if estimate.account.items:
+        print()
+        for label, words in bill(estimate.account):
+            print(f"{label:>12}  {words}")
 
 
 def _line(action: str, key: str, reason: str, width: int) -> str:

@@ -19,13 +19,14 @@ class Planned:
     """What would happen to a row, and why.
 
     A row that can't be used has the action ``set_aside`` and its problem as the
-    reason: without ``--keep-going`` a run takes nothing in then.
+    reason: without ``--keep-going`` a run takes nothing in then. It has no ``row``.
     """
 
     key: str
     action: Action
     reason: str
     priority: int
+    row: Row | None = None
 
 
 def plan(
@@ -69,7 +70,8 @@ class _Planner:
             else:
                 before = found.get(made.row.key)
                 decision = decide(before.known if before else None, made.version, self.retry)
-                yield Planned(made.row.key, decision.action, decision.reason, made.row.priority)
+                row = made.row
+                yield Planned(row.key, decision.action, decision.reason, row.priority, row)
 
     def _made(self, row: Row) -> Candidate | Problem:
         made = rows.candidate(row, self.versions, self.manifest)

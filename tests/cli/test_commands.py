@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from orchestrator import __version__
+from orchestrator.config import Config
 from orchestrator.model.items import Problem
 from orchestrator.model.outcome import Failure
 from orchestrator.model.states import State
@@ -21,7 +22,7 @@ from tests.cli.conftest import Options
 def planned(number: int):
     return [
         SimpleNamespace(
-            key=f"/m/{n}.mov", action="new" if n % 2 else "skip", reason="x", priority=5
+            key=f"/m/{n}.mov", action="new" if n % 2 else "skip", reason="x", priority=5, row=None
         )
         for n in range(number)
     ]
@@ -45,8 +46,8 @@ def test_a_dry_run_on_a_terminal_shows_a_screenful(wired, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setenv("LINES", "24")
     wired.planned = planned(500)
-    job = SimpleNamespace(name="night")
-    plan.show_plan(SimpleNamespace(config=None, job=job), Options(), as_json=False)
+    job = SimpleNamespace(name="night", query={"format": []})
+    plan.show_plan(SimpleNamespace(config=Config(), job=job), Options(), as_json=False)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 22
     assert all(len(line) <= 60 for line in lines)

@@ -28,6 +28,8 @@ FAILED = {State.COMPLETED: 3, State.FAILED: 2}
         (Ending.REFUSED, {}, 2),
         (Ending.ACCOUNT, FAILED, 3),
         (Ending.BROKEN, FAILED, 4),
+        (Ending.CLOSED, {State.COMPLETED: 2, State.UPLOADING: 1, State.PENDING: 3}, 0),
+        (Ending.CLOSED, FAILED, 1),
         (Ending.DRAINED, FAILED, 130),
     ],
 )
