@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint bench clean
+.PHONY: help demo test test-all lint bench simulate clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ lint: $(VENV)/.dev  ## Style, types, import contracts
 
 bench: $(VENV)/.dev  ## Run every benchmark; figures go to benchmarks/results.jsonl
 	@$(BIN)/python -m benchmarks
+
+simulate: $(VENV)/.dev  ## Simulated nights of crashes and lost answers, on a virtual clock
+	@$(BIN)/python -m tests.simulation --nights 3 --items 300
 
 clean:  ## Remove the virtual environment, caches and the demo
 	rm -rf $(VENV) demo .orchestrator .pytest_cache .mypy_cache .ruff_cache .hypothesis
