@@ -36,8 +36,7 @@ _NO_NEWS = frozenset({"queued"})
 
 # Whatever strangers send, the run's log is not for them to fill.
 _QUIET = logging.getLogger(f"{__name__}.strangers")
-_QUIET.addHandler(logging.NullHandler())
-_QUIET.propagate = False
+_QUIET.disabled = True
 
 
 class CallbackReceiver:
