@@ -161,7 +161,7 @@ class Pace:
             guess = outlook.scale * _HOLDS if _is_forecast(outlook.kind) else 0.0
             return self._bounded(guess or max(2 * self._shortest, outlook.age * _GROWTH))
         overall = self._ends / self._time
-        mean_gap = max(2 * self._shortest, _WORTH / overall)
+        mean_gap = max(1.8 * self._shortest, _WORTH / overall)
         if not outlook.kind:
             return self._bounded(mean_gap)
         return self._bounded(self._until_worth(outlook, overall, mean_gap))
