@@ -66,6 +66,13 @@ class Allowance:
         else:
             self._free(item.id)
 
+    def cost(self, item: Item) -> float | None:
+        """What its encode, which has ended, comes to by the price table."""
+        real = item.attempt.duration if item.attempt else None
+        charges = None if real is None else self._prices.charges(item, real)
+        costs = [charge.cost for charge in charges or () if charge.cost is not None]
+        return sum(costs) if costs else None
+
     def settle(self, item: Item) -> None:
         """Its encode has ended: the estimate gives way to the source's real length."""
         held = self._reserved.get(item.id)

@@ -1,5 +1,6 @@
 """The collect stage: from a finished encode to outputs that are where the job wants them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from orchestrator.engine.disk import DiskGuard
@@ -15,8 +16,8 @@ from orchestrator.model.states import State
 class CollectStage:
     """Takes work whose outputs are on record; leaves it completed.
 
-    Without a ``verifier`` what was collected is taken as it is, and without a
-    ``disk`` guard there is always room.
+    Without a ``verifier`` what was collected is taken as it is, without a ``disk``
+    guard there is always room, and without ``cost`` nobody knows what it cost.
     """
 
     collector: Collector
@@ -26,6 +27,7 @@ class CollectStage:
     clock: Clock
     verifier: Verifier | None = None
     disk: DiskGuard | None = None
+    cost: Callable[[Item], float | None] | None = None
 
     async def __call__(self, work: Work) -> None:
         """Fetch what is not there yet, verify it, then call the item completed."""
@@ -62,7 +64,11 @@ class CollectStage:
     def _completed(self, item: Item, attempt: Attempt) -> Item:
         return item.to(
             State.COMPLETED,
-            attempt=replace(attempt, ended_at=self.clock.now()),
+            attempt=replace(
+                attempt,
+                ended_at=self.clock.now(),
+                cost=self.cost(item) if self.cost else None,
+            ),
             error_class=None,
             error=None,
         )

@@ -14,11 +14,14 @@ from orchestrator.engine.work import Work
 class Stage:
     """What a worker does: once ``ready``, it takes the best work and does ``step`` with it.
 
-    Work whose step succeeded goes to ``onward``, else to ``setback`` with the error.
+    By the time that there is work it must still be so (``may``), unless ``ready``
+    answered True: go whatever happens. Work whose step succeeded goes to
+    ``onward``, else to ``setback`` with the error.
     """
 
     queue: StageQueue
-    ready: Callable[[], Awaitable[None]]
+    ready: Callable[[], Awaitable[bool]]
+    may: Callable[[], bool]
     step: Callable[[Work], Awaitable[None]]
     onward: Callable[[Work], None]
     setback: Callable[[Work, Exception, StageQueue], Awaitable[None]]
@@ -49,26 +52,33 @@ class Crew:
                 self._tasks.start_soon(self._serve, number)
 
     async def _serve(self, number: int) -> None:
-        stage = self._stage
         while number < self._size:
-            await stage.ready()
-            work = await stage.queue.get()
-            if number >= self._size:
-                stage.queue.put(work)
-                break
-            if not work.dropped:
-                await self._do(work)
+            # One scope for many items: it is spent when the work in hand is dropped.
+            with anyio.CancelScope() as scope:
+                await self._work(number, scope)
         self._there.discard(number)
+
+    async def _work(self, number: int, scope: anyio.CancelScope) -> None:
+        stage = self._stage
+        while number < self._size and not scope.cancel_called:
+            sure = await stage.ready()
+            work = await stage.queue.get()
+            if number >= self._size or not (sure or stage.may()):
+                stage.queue.put(work)
+            elif not work.dropped:
+                work.scope = scope
+                try:
+                    await self._do(work)
+                finally:
+                    work.scope = None
 
     async def _do(self, work: Work) -> None:
         stage = self._stage
-        with anyio.CancelScope() as work.scope:
-            try:
-                await stage.step(work)
-            except Exception as error:  # noqa: BLE001 - one item's trouble must not end the others
-                await stage.setback(work, error, stage.queue)
-            else:
-                work.next_step()
-                if not work.dropped:
-                    stage.onward(work)
-        work.scope = None
+        try:
+            await stage.step(work)
+        except Exception as error:  # noqa: BLE001 - one item's trouble must not end the others
+            await stage.setback(work, error, stage.queue)
+        else:
+            work.next_step()
+            if not work.dropped:
+                stage.onward(work)

@@ -9,6 +9,7 @@ from anyio.abc import TaskGroup
 
 from orchestrator.engine.collect import CollectStage
 from orchestrator.engine.crew import Crew, Stage
+from orchestrator.engine.disk import DiskGuard
 from orchestrator.engine.entrance import Entrance
 from orchestrator.engine.feed import Admission, Feeder
 from orchestrator.engine.gate import AdmissionGate
@@ -30,9 +31,11 @@ from orchestrator.model.ports import (
     Ledger,
     Observer,
     Recipe,
+    Room,
     Service,
     Sources,
     Uploader,
+    Verifier,
 )
 from orchestrator.model.states import State
 
@@ -44,7 +47,11 @@ _NOT_SENT = frozenset({State.PENDING, State.UPLOADING, State.UPLOADED, State.STA
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an engine is built from."""
+    """What an engine is built from.
+
+    Without a ``verifier`` outputs are taken as they are; without ``room`` nobody
+    looks whether there is any for them.
+    """
 
     service: Service
     uploader: Uploader
@@ -54,6 +61,8 @@ class Parts:
     ledger: Ledger
     observer: Observer
     clock: Clock
+    verifier: Verifier | None = None
+    room: Room | None = None
 
 
 class Engine:
@@ -79,7 +88,9 @@ class Engine:
         self._works: dict[int, Work] = {}
         self._tasks: TaskGroup | None = None
         self._fatal: Exception | None = None
+        self._admission = admission
         self.drained = False
+        #: Why nothing new is begun any more; "" while it is.
         self.closed = ""
         observer, clock, ledger = parts.observer, parts.clock, parts.ledger
         self._queues = [StageQueue(clock) for _ in range(3)]
@@ -87,7 +98,9 @@ class Engine:
         self._stirred = anyio.Event()
         self.entrance = Entrance(lambda: len(self._starts))
         journal = Journal(ledger, observer)
-        self._gate = AdmissionGate(clock, patience, limits.in_flight, observer.note)
+        self._gate = AdmissionGate(
+            clock, patience, limits.in_flight, observer.note, limits.starts_per_second
+        )
         self._setbacks = Setbacks(RetryPolicy(patience), self._gate, journal, clock)
         self._poller = Poller(
             parts.service,
@@ -99,14 +112,14 @@ class Engine:
             done=self._encoded,
             fault=self._faulted,
         )
-        self._crews = self._hire(journal)
+        self._crews = self._hire(journal, patience, admission)
         self._feeder = Feeder(
             ledger,
             clock,
             self._uploads,
             self._works,
             self._take_up,
-            self.close,
+            self.full,
             admission=admission,
             page=4 * limits.uploads,
             at_most=at_most,
@@ -139,12 +152,14 @@ class Engine:
         if self._tasks is not None:
             self._tasks.cancel_scope.cancel()
 
+    def full(self, reason: str) -> None:
+        """Take nothing more up; what was taken up is done."""
+        self.closed = self.closed or reason
+        self._feeder.shut()
+
     def close(self, reason: str) -> None:
         """Begin nothing new; the run ends when what the service has is done and collected."""
-        if self.closed:
-            return
-        self.closed = reason
-        self._feeder.shut()
+        self.full(reason)
         for work in list(self._works.values()):
             if work.item.state in _NOT_SENT and not work.sending:
                 self._drop(work)
@@ -161,6 +176,8 @@ class Engine:
         """Do no more for these items, which the ledger has as cancelled."""
         for number in ids:
             if work := self._works.get(number):
+                if self._admission is not None:
+                    self._admission.release(work.item)
                 self._drop(work)
 
     def reordered(self, turns: Mapping[int, tuple[int, float]]) -> None:
@@ -198,46 +215,77 @@ class Engine:
 
     # --- stages ---------------------------------------------------------------
 
-    def _hire(self, journal: Journal) -> dict[str, Crew]:
+    def _hire(
+        self, journal: Journal, patience: Patience, admission: Admission | None
+    ) -> dict[str, Crew]:
         parts, limits = self._parts, self._limits
         service, clock, observer = parts.service, parts.clock, parts.observer
         upload = UploadStage(
             service, parts.uploader, parts.sources, self._gate, journal, observer, clock
         )
         start = StartStage(service, parts.recipe, self._gate, journal)
-        collect = CollectStage(parts.collector, parts.ledger, journal, observer, clock)
+        disk = None
+        if parts.room is not None:
+            starts, away = self.entrance.starts, patience.unreachable_for
+            disk = DiskGuard(parts.room, clock, away, observer.note, starts)
+        collect = CollectStage(
+            parts.collector,
+            parts.ledger,
+            journal,
+            observer,
+            clock,
+            parts.verifier,
+            disk,
+            admission.cost if admission else None,
+        )
         setback = self._setback
         return {
             "upload": Crew(
-                Stage(self._uploads, self._may_upload, upload, self._uploaded, setback),
+                Stage(
+                    self._uploads,
+                    self._may_upload,
+                    lambda: not self.entrance.reasons,
+                    upload,
+                    self._uploaded,
+                    setback,
+                ),
                 limits.uploads,
             ),
             "start": Crew(
-                Stage(self._starts, self._may_start, start, self._started, setback),
+                Stage(
+                    self._starts,
+                    self._may_start,
+                    lambda: not self.entrance.reasons and self._gate.has_room,
+                    start,
+                    self._started,
+                    setback,
+                ),
                 limits.starts,
             ),
             "collect": Crew(
-                Stage(self._collects, _at_once, collect, self._release, setback),
+                Stage(self._collects, _at_once, lambda: True, collect, self._release, setback),
                 limits.collects,
             ),
         }
 
-    async def _may_upload(self) -> None:
+    async def _may_upload(self) -> bool:
         """Uploads keep a bounded lead, but what is most urgent need not wait for it."""
         self._feeder.hungry()
-        await self.entrance.uploads.passed()
+        probe = await self.entrance.uploads.passed()
         while len(self._starts) >= self._limits.upload_ahead and not self._overtakes():
             self._stirred = anyio.Event()
             await self._stirred.wait()
+        return probe
 
     def _overtakes(self) -> bool:
         best, waiting = self._uploads.best(), self._starts.best()
         return best is not None and waiting is not None and best < waiting
 
-    async def _may_start(self) -> None:
-        await self.entrance.starts.passed()
+    async def _may_start(self) -> bool:
+        probe = await self.entrance.starts.passed()
         await self._gate.room()
         self._stirred.set()
+        return probe
 
     async def _setback(self, work: Work, error: Exception, queue: StageQueue | None) -> None:
         if work.dropped:
@@ -328,8 +376,9 @@ class Engine:
     def _reattach(self, work: Work) -> None:
         self._gate.count_in()
         work.holds_slot = True
-        self._poller.watch(work)
+        self._poller.watch(work, fresh=False)
 
 
-async def _at_once() -> None:
-    """A stage that need not wait for room behind it."""
+async def _at_once() -> bool:
+    """A stage that need not wait for anything."""
+    return False

@@ -21,6 +21,12 @@ class Admission(Protocol):
     def admit(self, item: Item) -> str | None:
         """None, or why neither this one nor any other may be begun any more."""
 
+    def release(self, item: Item) -> None:
+        """It was admitted, and is given up."""
+
+    def cost(self, item: Item) -> float | None:
+        """What its encode, which has ended, comes to; None where nobody can say."""
+
 
 class Feeder:
     """Keeps the first queue filled while there is something to take up.

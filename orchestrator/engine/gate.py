@@ -109,6 +109,11 @@ class AdmissionGate:
         self._answered()
         return answer
 
+    @property
+    def has_room(self) -> bool:
+        """Whether one more start may leave now."""
+        return self._no_room_for() <= 0
+
     async def room(self) -> None:
         """Wait until one more start may leave."""
         while (wait := self._no_room_for()) > 0:

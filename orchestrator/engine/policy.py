@@ -17,9 +17,11 @@ from orchestrator.model.errors import (
     AccountProblem,
     Busy,
     LedgerProblem,
+    NoRoom,
     OutcomeUnknown,
     Permanent,
     SourceChanged,
+    Stuck,
     TaskLost,
     Transient,
     Unreachable,
@@ -58,7 +60,7 @@ class Stop:
 Verdict = Retry | Wait | Renew | Fail | Stop
 
 #: Errors that a repeat of the same step can't mend: the attempt itself is void.
-_VOID = (SourceChanged, TaskLost)
+_VOID = (SourceChanged, Stuck, TaskLost)
 
 
 class RetryPolicy:
@@ -75,7 +77,7 @@ class RetryPolicy:
         ``attempts`` the attempts that the item has used.
         """
         match error:
-            case AccountProblem() | LedgerProblem():
+            case AccountProblem() | LedgerProblem() | NoRoom():
                 return Stop()
             case Busy() | Unreachable():
                 return Wait()

@@ -98,8 +98,11 @@ class StageQueue:
         woken = anyio.Event()
         self._waiters.append(woken)
         try:
-            with anyio.move_on_after(seconds):
+            if seconds is None:
                 await woken.wait()
+            else:
+                with anyio.move_on_after(seconds):
+                    await woken.wait()
         except BaseException:
             if woken.is_set():
                 self._wake_one()  # hand the call on: this worker is going away

@@ -93,6 +93,7 @@ class Setbacks:
             error=_words(error),
         )
         work.item = await self._journal.move(item, now, note=_words(error))
+        self._renewals.pop(item.id, None)
 
     def _ended(self, attempt: Attempt | None, error: Exception) -> Attempt | None:
         if attempt is None or attempt.ended_at is not None:

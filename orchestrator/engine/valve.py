@@ -40,14 +40,18 @@ class Valve:
         elif self._reasons:
             self._passes += 1
 
-    async def passed(self) -> None:
-        """Return at once while it is open; else when it opens, or with a single pass."""
+    async def passed(self) -> bool:
+        """Return at once while it is open; else when it opens, or with a single pass.
+
+        The answer is whether it took a pass: who has one may go on though it is shut.
+        """
         if not self._reasons:
-            return
+            return False
         if self._passes:
             self._passes -= 1
-            return
+            return True
         await self._wait()
+        return bool(self._reasons)
 
     async def _wait(self) -> None:
         woken = anyio.Event()

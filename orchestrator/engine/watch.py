@@ -191,7 +191,9 @@ class Poller:
 
     def _heard(self, watched: Watched, url: str | None, reports: Mapping[str, TaskReport]) -> None:
         report = reports.get(watched.task)
-        if report is None:
+        if watched.work.dropped:
+            self._watched.pop(watched.task, None)
+        elif report is None:
             self._unknown(watched, url)
         elif report.replaced_by is not None and report.replaced_by != watched.task:
             self._follow(watched, report.replaced_by)

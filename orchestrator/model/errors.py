@@ -144,6 +144,8 @@ class BadRequest(Permanent):
 class TooLarge(BadRequest):
     """Raised when the service refuses a request for its size: a shorter one may do."""
 
+    error_class = "too_large"
+
 
 class EncodeFailed(Permanent):
     """Raised when the service took the task and could not encode it."""

@@ -17,6 +17,7 @@ from orchestrator.model.decisions import Action
 from orchestrator.model.errors import (
     AccountProblem,
     LedgerProblem,
+    NoRoom,
     TooManyFailures,
     Unreachable,
     may_pass,
@@ -36,6 +37,7 @@ from orchestrator.wiring.following import Follower, Seen
 from orchestrator.wiring.interrupts import Interrupts
 from orchestrator.wiring.options import RunOptions
 from orchestrator.wiring.sources import LocalSources
+from orchestrator.wiring.verification import build_verifier
 
 log = structlog.get_logger(__name__)
 
@@ -166,7 +168,7 @@ class _Run:
             await self._run_engine(ledger)
         except AccountProblem as error:
             return Ending.ACCOUNT, str(error)
-        except (LedgerProblem, Unreachable, TooManyFailures) as error:
+        except (LedgerProblem, NoRoom, TooManyFailures, Unreachable) as error:
             return Ending.BROKEN, str(error)
         if self.interrupts.heard():
             return Ending.DRAINED, ""
@@ -199,6 +201,10 @@ class _Run:
                 ledger=ledger,
                 observer=self._oversight,
                 clock=self._clock,
+                verifier=build_verifier(
+                    self._config.collect, self._job, service, self._observer.note
+                ),
+                room=route.room,
             )
             self._engine = Engine(
                 parts,

@@ -18,6 +18,7 @@ from tests.engine.simulated import (
     SimulatedService,
     SimulatedSources,
     SimulatedUploader,
+    SimulatedVerifier,
 )
 
 LIMITS = Limits(uploads=2, starts=2, in_flight=8, collects=2, upload_ahead=4)
@@ -39,6 +40,7 @@ class House:
     service: SimulatedService = field(default_factory=SimulatedService)
     uploader: SimulatedUploader = field(default_factory=SimulatedUploader)
     collector: SimulatedCollector = field(default_factory=SimulatedCollector)
+    verifier: SimulatedVerifier = field(default_factory=SimulatedVerifier)
     sources: SimulatedSources = field(default_factory=SimulatedSources)
     seen: Recorder = field(default_factory=Recorder)
     limits: Limits = LIMITS
@@ -71,6 +73,7 @@ class House:
             ledger=ledger,
             observer=self.seen,
             clock=LoopClock(),
+            verifier=self.verifier,
         )
         return Engine(parts, self.limits, self.patience, at_most=at_most)
 

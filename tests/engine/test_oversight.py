@@ -156,3 +156,13 @@ async def test_what_stops_an_engine_is_raised_as_it_is(house: Make) -> None:
     home.service.trouble.plan("prepare", AccountProblem("suspended"))
     with pytest.raises(AccountProblem):
         await Overseen(home).run()
+
+
+async def test_a_budget_is_used_up_and_the_next_run_goes_on(house: Make) -> None:
+    home = house(10)
+    run = Overseen(home, max_items=4)
+    counts = await run.run()
+    assert counts == {State.COMPLETED: 4, State.PENDING: 6}
+    assert run.closed == "the budget of 4 items is used up"
+    assert await Overseen(home, max_minutes=3).run() == {State.COMPLETED: 7, State.PENDING: 3}
+    assert await Overseen(home, max_cost=100).run() == {State.COMPLETED: 10}

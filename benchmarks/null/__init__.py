@@ -1,0 +1,1 @@
+"""A service that speaks Qencode's API and has everything done at once."""
