@@ -51,6 +51,7 @@ Program = Annotated[Path, AfterValidator(_program)]
 Address = Annotated[str, AfterValidator(_address)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Moment = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Hours = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
 Factor = Annotated[float, Field(ge=1, allow_inf_nan=False)]
@@ -76,6 +77,11 @@ class _Polled(Section):
 
     max_in_flight: Count | None = Field(
         None, description="Encodes at this service at once; without it, limits.in_flight."
+    )
+    settle: Moment = Field(
+        30.0,
+        description="Seconds for which a start whose answer was lost may still arrive: only after "
+        "them is it sent again, where the service does not know of it.",
     )
     timeout: Seconds = Field(60.0, description="Seconds to wait for the answer to one request.")
     connect: Seconds = Field(10.0, description="Seconds to wait for a connection.")
@@ -132,6 +138,9 @@ class TranscoderService(_Polled, _Encoding):
     )
     private_sources: bool = Field(
         True, description="Whether it may fetch from loopback and private addresses."
+    )
+    settle: Moment = Field(
+        0.0, description="As for any service; this one has stopped when the run has."
     )
     poll_min: Seconds = Field(
         0.5, description="Shortest time between two polls of a task, seconds."
@@ -245,7 +254,9 @@ class RetryConfig(Section):
 
     attempts: Count = Field(8, description="Tries of one step before its item fails.")
     first: Seconds = Field(1.0, description="Longest pause after the first failure, seconds.")
-    cap: Seconds = Field(60.0, description="Longest pause after any failure, seconds.")
+    cap: Annotated[Seconds, Field(le=900)] = Field(
+        60.0, description="Longest pause after any failure, seconds; 900 at most."
+    )
 
 
 class ManifestConfig(Section):

@@ -223,7 +223,7 @@ class Engine:
         upload = UploadStage(
             service, parts.uploader, parts.sources, self._gate, journal, observer, clock
         )
-        start = StartStage(service, parts.recipe, self._gate, journal)
+        start = StartStage(service, parts.recipe, self._gate, journal, clock, patience.settle)
         disk = None
         if parts.room is not None:
             starts, away = self.entrance.starts, patience.unreachable_for

@@ -28,7 +28,8 @@ class Patience:
     ``attempts`` bounds the tries of one step of an item. Backoff has full
     jitter between 0 and a bound that doubles from ``first`` up to ``cap``.
     ``unreachable_for`` is how long a service may be out of reach before the
-    run ends, with everything resumable. ``poll_min`` and ``poll_max`` bound the
+    run ends, with everything resumable; ``settle`` for how long a start whose
+    answer was lost may still arrive. ``poll_min`` and ``poll_max`` bound the
     time between two looks at one task, ``poll_batch`` the tasks asked for in one
     request. A task that a service says nothing new of for ``stuck_after`` is
     reported, and given up for another attempt where ``retry_stuck`` says so;
@@ -39,6 +40,7 @@ class Patience:
     first: float = 1.0
     cap: float = 60.0
     unreachable_for: float = 3600.0
+    settle: float = 30.0
     poll_min: float = 5.0
     poll_max: float = 30.0
     poll_batch: int = 100

@@ -18,6 +18,7 @@ from orchestrator.model.errors import (
     Busy,
     LedgerProblem,
     NoRoom,
+    NotSettled,
     OutcomeUnknown,
     Permanent,
     SourceChanged,
@@ -37,7 +38,9 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The same step again, once the gate lets it through."""
+    """The same step again after ``delay`` seconds, once the gate lets it through."""
+
+    delay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,8 @@ class RetryPolicy:
                 return Stop()
             case Busy() | Unreachable():
                 return Wait()
+            case NotSettled():
+                return Wait(error.delay)
             case Transient() if isinstance(error, _VOID):
                 return Fail() if self._spent(attempts) else Renew(self.delay(attempts))
             case Transient() | OutcomeUnknown():

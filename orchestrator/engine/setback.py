@@ -52,10 +52,10 @@ class Setbacks:
         match verdict:
             case Stop():
                 raise error
-            case Wait():
+            case Wait(delay):
                 if self._gate.lost:
                     raise error
-                return 0.0
+                return delay
             case Retry(delay):
                 log.info("retry", item=work.item.key, delay=round(delay, 2), error=str(error))
                 return delay

@@ -9,8 +9,8 @@ import anyio
 from orchestrator.engine.gate import AdmissionGate
 from orchestrator.engine.journal import Journal
 from orchestrator.engine.work import Work
-from orchestrator.model.errors import AccountProblem, Busy, Permanent, Unreachable
-from orchestrator.model.ports import Recipe, Service
+from orchestrator.model.errors import AccountProblem, Busy, NotSettled, Permanent, Unreachable
+from orchestrator.model.ports import Clock, Recipe, Service
 from orchestrator.model.states import State
 
 #: Answers after which a start has certainly not happened.
@@ -25,6 +25,8 @@ class StartStage:
     recipe: Recipe
     gate: AdmissionGate
     journal: Journal
+    clock: Clock
+    settle: float
 
     async def __call__(self, work: Work) -> None:
         """Start the encode. Never two: what may have left is looked for first."""
@@ -54,7 +56,7 @@ class StartStage:
         item = work.item
         if item.attempt is None:
             raise ValueError(f"{item.key} has no attempt to start")
-        work.uncertain = True
+        work.uncertain, work.lost_at = True, None
         try:
             status_url = await self.service.start(item.attempt, request, self.recipe.payload(item))
         except _REFUSALS:
@@ -63,14 +65,25 @@ class StartStage:
         await self._taken(work, status_url, "")
 
     async def _found(self, work: Work) -> bool:
-        """Whether the lost start had begun after all; then the encode is taken up."""
+        """Whether the lost start had begun after all; then the encode is taken up.
+
+        A service that does not know of it proves nothing while the request may still
+        be on its way there: raises ``NotSettled`` until that time is over.
+        """
         attempt = work.item.attempt
         if attempt is None:
             return False
+        if work.lost_at is None:
+            work.lost_at = self.clock.monotonic()
         report = await self.gate.call(lambda: self.service.find(attempt))
-        work.uncertain = False
         if report is None:
+            left = work.lost_at + self.settle - self.clock.monotonic()
+            if left > 0:
+                again = min(left, self.settle / 6)
+                raise NotSettled("the start whose answer was lost may still arrive", again)
+            work.uncertain = False
             return False
+        work.uncertain = False
         if not work.holds_slot:
             self.gate.count_in()
             work.holds_slot = True

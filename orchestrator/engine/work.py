@@ -14,14 +14,16 @@ class Work:
     Nothing here is needed to go on after a crash: the ledger's snapshot
     (``item``) is enough. ``failures`` counts the tries of the present step that
     failed. ``uncertain`` says that a start may have left without an answer,
-    ``sending`` that one is leaving now. ``dropped`` work is the engine's no
-    more, wherever it still turns up; ``scope`` is what its step runs in.
+    ``lost_at`` since when (monotonic), ``sending`` that one is leaving now.
+    ``dropped`` work is the engine's no more, wherever it still turns up; ``scope``
+    is what its step runs in.
     """
 
     item: Item
     failures: int = 0
     uncertain: bool = False
     sending: bool = False
+    lost_at: float | None = None
     holds_slot: bool = False
     dropped: bool = False
     outputs: tuple[Output, ...] | None = None
@@ -31,6 +33,7 @@ class Work:
         """The step succeeded: the next one begins with a clean count."""
         self.failures = 0
         self.uncertain = False
+        self.lost_at = None
 
     def drop(self) -> None:
         """Do no more for it; what its step is doing now ends where it can."""

@@ -27,6 +27,11 @@ _WITH_ATTEMPT = schema.items.outerjoin(
 _ITEM = select(*codec.ITEM_COLUMNS).select_from(_WITH_ATTEMPT)
 
 
+#: Seconds. No item waits longer for its next attempt: one that seems to has been due
+#: since the machine's clock was set back.
+LONGEST_WAIT = 900.0
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One step in an item's history. ``at`` is in UNIX seconds."""
@@ -62,7 +67,7 @@ def pending(
     """Items to do now, whose turn comes first before the others (``model.turns``)."""
     query = (
         _of_run(job, seen)
-        .where(schema.IS_PENDING, _I.due_at <= now)
+        .where(schema.IS_PENDING, (_I.due_at <= now) | (_I.due_at > now + LONGEST_WAIT))
         .order_by(_I.rank, _I.weight.desc(), _I.id)
         .limit(limit + len(skip))
     )
@@ -100,6 +105,7 @@ def next_due(connection: Connection, job: int, seen: int, now: float) -> float |
         schema.IS_PENDING,
         schema.HAS_DUE,
         _I.due_at > now,
+        _I.due_at <= now + LONGEST_WAIT,
     )
     return connection.execute(due).scalar()
 

@@ -102,6 +102,19 @@ class OutcomeUnknown(OrchestratorError):
     error_class = "outcome_unknown"
 
 
+class NotSettled(OutcomeUnknown):
+    """Raised when a start that may have left could still arrive: ask again before a repeat.
+
+    ``delay`` is in seconds.
+    """
+
+    error_class = "not_settled"
+
+    def __init__(self, message: str, delay: float) -> None:
+        super().__init__(message)
+        self.delay = delay
+
+
 # --- members of the families -------------------------------------------------
 
 

@@ -251,6 +251,7 @@ class _Run:
             attempts=retry.attempts,
             first=retry.first,
             cap=retry.cap,
+            settle=service.settle,
             poll_min=service.poll_min,
             poll_max=service.poll_max,
             poll_batch=service.poll_batch,

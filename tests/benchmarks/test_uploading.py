@@ -1,4 +1,4 @@
-"""What the benchmarks of uploads decide: whether they can run, what arrived, whether it is right."""
+"""What the benchmarks of uploads decide: whether they can run, and what arrived."""
 
 import os
 from pathlib import Path

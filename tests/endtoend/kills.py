@@ -23,6 +23,7 @@ default_service = "remote"
 kind = "qencode"
 url = "{url}"
 api_key = "${{env:REMOTE_KEY}}"
+settle = 0.3
 poll_min = 0.05
 poll_max = 0.2
 [limits]

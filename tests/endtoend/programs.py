@@ -34,6 +34,7 @@ class House:
             kind = "qencode"
             url = "{url}"
             api_key = "${{env:REMOTE_KEY}}"
+            settle = 0.5
             poll_min = 0.2
             poll_max = 1
             [upload]

@@ -22,7 +22,7 @@ from tests.engine.simulated import (
 )
 
 LIMITS = Limits(uploads=2, starts=2, in_flight=8, collects=2, upload_ahead=4)
-PATIENCE = Patience(attempts=3, first=1.0, cap=10.0, poll_min=1.0, poll_max=10.0)
+PATIENCE = Patience(attempts=3, first=1.0, cap=10.0, settle=6.0, poll_min=1.0, poll_max=10.0)
 
 
 def row(number: int, *, remote: bool = False, **values: Any) -> Row:

@@ -34,6 +34,7 @@ url = "{url}"
 api_key = "${{env:FAULTS_KEY}}"
 timeout = 0.4
 connect = 0.4
+settle = 0.1
 poll_min = 0.02
 poll_max = 0.05
 [upload]

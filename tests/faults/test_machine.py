@@ -49,11 +49,6 @@ async def test_a_clock_that_jumps(here: Place, clock: JumpingClock, at: str, jum
     assert clock.ahead == jump
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=TimeoutError,
-    reason="due_at is wall time: a renewed item waits as long as the clock went back",
-)
 async def test_an_item_that_waits_for_another_attempt_while_the_clock_goes_back(
     here: Place, clock: JumpingClock
 ) -> None:

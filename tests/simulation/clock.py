@@ -4,10 +4,10 @@ For programs (``python -m ...``); tests under pytest have the mark ``looptime``.
 """
 
 import asyncio
+import math
+import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
-
-import looptime
 
 T = TypeVar("T")
 
@@ -30,22 +30,45 @@ class LoopClock:
         return asyncio.get_running_loop().time()
 
 
-def run_virtually(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+class Deadlock(RuntimeError):
+    """Raised when nothing is left that could ever happen, and somebody still waits."""
+
+
+def run_virtually(main: Callable[[], Coroutine[Any, Any, T]], *, tick: float = 0.0) -> T:
     """Run ``main()`` on a loop of its own, in virtual time from 0; the answer is its.
 
     Runs the same way every time as long as nothing comes from outside (threads,
-    sockets). Where nothing is left that could ever happen, whoever still waits gets
-    ``looptime.IdleTimeoutError``: a deadlock is told, not sat out.
-    Good for a month: asyncio can't tell nanoseconds apart in much larger times.
+    sockets: there are none on this loop). ``tick`` (seconds) makes time coarse: it
+    stops at its multiples alone, and all that was due in between happens together,
+    in its order. Raises ``Deadlock``. Good for a month: asyncio can't tell
+    nanoseconds apart in much larger times.
     """
-    with asyncio.Runner(loop_factory=_virtual_loop) as runner:
+    with asyncio.Runner(loop_factory=lambda: _VirtualLoop(tick)) as runner:
         return runner.run(main())
 
 
-#: Made from the class: under pytest, looptime's plugin changes what asyncio makes itself.
-_VirtualLoop = looptime.make_event_loop_class(asyncio.SelectorEventLoop)
+class _Jumping(selectors.SelectSelector):
+    """Where others wait for so many seconds, it makes it so much later."""
+
+    def __init__(self, tick: float) -> None:
+        super().__init__()
+        self.now = 0.0
+        self._tick = tick
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            raise Deadlock("nothing is left that could ever happen, and somebody still waits")
+        if timeout > 0:
+            self.now += timeout
+            if self._tick:
+                self.now = math.ceil(self.now / self._tick) * self._tick
+        return []
 
 
-def _virtual_loop() -> asyncio.AbstractEventLoop:
-    """Jumps at once: no empty rounds before a jump, so that it is quick."""
-    return _VirtualLoop(start=0.0, noop_cycles=0, idle_timeout=0.0)
+class _VirtualLoop(asyncio.SelectorEventLoop):
+    def __init__(self, tick: float) -> None:
+        self._jumping = _Jumping(tick)
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        return self._jumping.now

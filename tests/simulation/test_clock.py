@@ -3,10 +3,9 @@
 import asyncio
 import time
 
-import looptime
 import pytest
 
-from tests.simulation.clock import START, LoopClock, run_virtually
+from tests.simulation.clock import START, Deadlock, LoopClock, run_virtually
 
 
 def test_a_month_passes_in_a_moment_and_the_answer_comes_back() -> None:
@@ -41,5 +40,19 @@ def test_a_deadlock_is_told() -> None:
     async def stuck() -> None:
         await asyncio.Event().wait()
 
-    with pytest.raises(looptime.IdleTimeoutError):
+    with pytest.raises(Deadlock):
         run_virtually(stuck)
+
+
+def test_coarse_time_stops_at_ticks_and_keeps_the_order() -> None:
+    async def naps() -> list[tuple[float, float]]:
+        woken: list[tuple[float, float]] = []
+
+        async def nap(seconds: float) -> None:
+            await asyncio.sleep(seconds)
+            woken.append((LoopClock().monotonic(), seconds))
+
+        await asyncio.gather(*map(nap, (0.9, 0.2, 1.0, 1.1)))
+        return woken
+
+    assert run_virtually(naps, tick=1.0) == [(1.0, 0.2), (1.0, 0.9), (1.0, 1.0), (2.0, 1.1)]
