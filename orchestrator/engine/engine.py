@@ -273,7 +273,9 @@ class Engine:
         self._feeder.hungry()
         probe = await self.entrance.uploads.passed()
         while len(self._starts) >= self._limits.upload_ahead and not self._overtakes():
-            self._stirred = anyio.Event()
+            # One event for all who wait: who replaced it would leave the others asleep.
+            if self._stirred.is_set():
+                self._stirred = anyio.Event()
             await self._stirred.wait()
         return probe
 

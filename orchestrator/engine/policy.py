@@ -87,13 +87,17 @@ class RetryPolicy:
             case NotSettled():
                 return Wait(error.delay)
             case Transient() if isinstance(error, _VOID):
-                return Fail() if self._spent(attempts) else Renew(self.delay(attempts))
+                return self.renewed(attempts)
             case Transient() | OutcomeUnknown():
                 return Fail() if self._spent(failures) else Retry(self.delay(failures))
             case Permanent():
                 return Fail()
             case _:
                 return Fail()
+
+    def renewed(self, attempts: int) -> Renew | Fail:
+        """Another attempt, as long as there are any left; ``attempts`` are used."""
+        return Fail() if self._spent(attempts) else Renew(self.delay(attempts))
 
     def delay(self, failures: int) -> float:
         """Seconds before the next try: exponential, capped, with full jitter."""

@@ -66,7 +66,11 @@ class Setbacks:
         return None
 
     def _verdict(self, work: Work, error: Exception) -> Verdict:
-        verdict = self._policy.verdict(error, work.failures + 1, self._renewals[work.item.id] + 1)
+        attempts = self._renewals[work.item.id] + 1
+        verdict = self._policy.verdict(error, work.failures + 1, attempts)
+        if isinstance(verdict, Retry) and work.item.state is State.ENCODING:
+            # The task has ended with this: only another attempt can do better.
+            verdict = self._policy.renewed(attempts)
         if not isinstance(verdict, Wait):
             work.failures += 1
         return verdict
