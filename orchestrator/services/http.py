@@ -1,12 +1,13 @@
 """One HTTP session per service: keep-alive, bounds, and foreign errors mapped where they enter.
 
+API calls go over ``services.wire``, files in either direction through aiohttp.
 Nothing here retries. aiohttp by itself sends an idempotent request again when
 a kept-alive connection turns out to be dead; that is left on because no GET,
 HEAD or OPTIONS of ours has a body, and it never does so for POST and PATCH.
 """
 
-import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
@@ -29,14 +30,16 @@ from orchestrator.model.errors import (
 )
 from orchestrator.services.redact import host_of, redact
 from orchestrator.services.refusals import refusal
+from orchestrator.services.wire import Broken, NotConnected, Wire
 
 MIB = 2**20
 
 #: What aiohttp, the sockets and a timeout scope raise.
 _FOREIGN = (aiohttp.ClientError, TimeoutError, OSError)
 
-_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-_JSON = {"Content-Type": "application/json"}
+_AGENT = f"orchestrator/{__version__}"
+_FORM = "application/x-www-form-urlencoded"
+_JSON = "application/json"
 
 #: How much may wait unsent in the kernel. Without it, megabytes would, and on
 #: a slow line nobody could tell a stalled connection from a patient one.
@@ -64,6 +67,7 @@ class Http:
         self._timeout = timeout
         self._max_body = max_body
         self.secrets: set[str] = set()
+        self._wire: Wire | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -73,7 +77,14 @@ class Http:
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout),
-            headers={"User-Agent": f"orchestrator/{__version__}"},
+            headers={"User-Agent": _AGENT},
+        )
+        self._wire = Wire(
+            connections=self._connections,
+            connect_timeout=self._connect_timeout,
+            timeout=self._timeout,
+            max_size=self._max_body,
+            agent=_AGENT,
         )
         return self
 
@@ -83,6 +94,8 @@ class Http:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._wire is not None:
+            self._wire.close()
         if self._session is not None:
             await self._session.close()
 
@@ -94,7 +107,6 @@ class Http:
         idempotent: bool,
         data: Mapping[str, str] | None = None,
         json: Any = None,
-        headers: Mapping[str, str] | None = None,
         shape: type = dict,
     ) -> Any:
         """The JSON answer to a request, of type ``shape``.
@@ -105,31 +117,23 @@ class Http:
         are not followed: they would turn a POST into a GET, and take its
         secrets elsewhere.
         """
-        content, sort = _body(data, json)
+        content, kind = _body(data, json)
         try:
-            async with (
-                asyncio.timeout(self._timeout),
-                self.session.request(
-                    method,
-                    _parsed_url(url),
-                    data=content,
-                    headers={**sort, **headers} if headers else sort,
-                    allow_redirects=False,
-                ) as response,
-            ):
-                answer = await read_bounded(response, self._max_body)
-        except _FOREIGN as error:
-            raise _ours(error, url, idempotent=idempotent) from error
-        if not 200 <= response.status < 300:
+            answer = await self._calls.send(method, _address(url), kind, content)
+        except NotConnected as error:
+            raise _no_connection(error.__cause__, host_of(url)) from error
+        except Broken as error:
+            raise lost(f"{redact(url)}: {error}", idempotent=idempotent) from error
+        if not 200 <= answer.status < 300:
             raise refusal(
-                response.status,
-                response.headers,
-                answer,
+                answer.status,
+                answer.headers,
+                answer.body,
                 redact(url),
                 idempotent=idempotent,
                 secrets=self.secrets,
             )
-        return _parsed(answer, shape, url, idempotent=idempotent)
+        return _parsed(answer.body, shape, url, idempotent=idempotent)
 
     @asynccontextmanager
     async def request(
@@ -155,6 +159,12 @@ class Http:
                 yield response
             finally:
                 response.close()
+
+    @property
+    def _calls(self) -> Wire:
+        if self._wire is None:
+            raise RuntimeError("Http is used as an async context manager")
+        return self._wire
 
     @property
     def session(self) -> aiohttp.ClientSession:
@@ -195,12 +205,15 @@ def lost(message: str, *, idempotent: bool) -> OrchestratorError:
 
 
 @lru_cache(maxsize=1024)
-def _parsed_url(url: str) -> URL | str:
-    """A URL as aiohttp takes it; one that is none is left for aiohttp to refuse."""
+def _address(url: str) -> URL:
+    """An http(s) URL. Raises ``BadRequest``."""
     try:
-        return URL(url)
+        address = URL(url)
     except ValueError:
-        return url
+        address = URL()
+    if address.scheme not in ("http", "https") or not address.host:
+        raise BadRequest(f"{redact(url)} is not an http(s) address")
+    return address
 
 
 def _socket(address: AddrInfoType) -> socket.socket:
@@ -210,11 +223,12 @@ def _socket(address: AddrInfoType) -> socket.socket:
     return made
 
 
-def _body(data: Mapping[str, str] | None, json: Any) -> tuple[bytes | None, Mapping[str, str]]:
+def _body(data: Mapping[str, str] | None, json: Any) -> tuple[bytes, str]:
+    """The body, and its content type ("" where there is none)."""
     if json is not None:
         return orjson.dumps(json), _JSON
     if data is None:
-        return None, {}
+        return b"", ""
     # yarl quotes in C, seven times as fast as urllib.
     return URL.build(query=data).raw_query_string.encode("ascii"), _FORM
 
@@ -243,29 +257,35 @@ def _ours(error: Exception, url: str, *, idempotent: bool) -> OrchestratorError:
 
 
 def _unconnected(error: Exception, host: str) -> OrchestratorError | None:
-    """The error where the request can't have left, else None."""
-    if isinstance(
-        error, (aiohttp.ClientConnectorCertificateError, aiohttp.ServerFingerprintMismatch)
-    ):
-        return AccountProblem(
-            f"the certificate of {host} is not valid ({_certificate_fault(error)}): "
-            "nothing is sent there until it is"
-        )
+    """The error where aiohttp could not connect, so that nothing can have left, else None."""
+    if isinstance(error, aiohttp.ServerFingerprintMismatch):
+        return _no_connection(ssl.SSLCertVerificationError(), host)
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return _no_connection(error.certificate_error, host)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return Unreachable(f"the name of {host} can't be resolved")
+        return _no_connection(socket.gaierror(), host)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return Unreachable(f"no connection to {host} in time")
+        return _no_connection(TimeoutError(), host)
     if isinstance(error, aiohttp.ClientConnectorError):
-        if isinstance(error.os_error, ConnectionRefusedError):
-            return Unreachable(f"connection refused by {host}")
-        reason = error.os_error.strerror or type(error.os_error).__name__
-        return Unreachable(f"no connection to {host}: {reason}")
+        return _no_connection(error.os_error, host)
     return None
 
 
-def _certificate_fault(error: Exception) -> str:
-    cause = getattr(error, "certificate_error", None)
-    return str(getattr(cause, "verify_message", "") or "its fingerprint differs")
+def _no_connection(cause: BaseException | None, host: str) -> OrchestratorError:
+    """The error for a connection that could not be made, by what the sockets said."""
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        fault = getattr(cause, "verify_message", "") or "its fingerprint differs"
+        return AccountProblem(
+            f"the certificate of {host} is not valid ({fault}): nothing is sent there until it is"
+        )
+    if isinstance(cause, socket.gaierror):
+        return Unreachable(f"the name of {host} can't be resolved")
+    if isinstance(cause, TimeoutError):
+        return Unreachable(f"no connection to {host} in time")
+    if isinstance(cause, ConnectionRefusedError):
+        return Unreachable(f"connection refused by {host}")
+    reason = getattr(cause, "strerror", None) or type(cause).__name__
+    return Unreachable(f"no connection to {host}: {reason}")
 
 
 def _what_broke(error: Exception) -> str:

@@ -1,8 +1,11 @@
 """URLs under a service's base URL, kept so that they survive a change of address."""
 
+from functools import lru_cache
+
 from yarl import URL
 
 
+@lru_cache(maxsize=1024)
 def relative(url: str, base: str) -> str:
     """``url`` without ``base`` where it lies under it (then it begins with ``/``), else ``url``."""
     this, home = URL(url), URL(base)

@@ -154,8 +154,7 @@ async def test_a_bad_certificate_stops_the_run(
     fault = ssl.SSLCertVerificationError(1, "certificate verify failed")
     fault.verify_message = "self-signed certificate"
 
-    async def broken(*_: object, sock: socket.socket, **__: object) -> None:
-        sock.close()
+    async def broken(*_: object, **__: object) -> None:
         raise fault
 
     monkeypatch.setattr(asyncio.get_running_loop(), "create_connection", broken)

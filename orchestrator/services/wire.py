@@ -1,0 +1,259 @@
+"""Small requests at a small price: kept-alive HTTP/1.1 connections for API calls.
+
+An engine makes hundreds of thousands of calls a night whose bodies are a few
+hundred bytes. A general client spends far more on such a call than everything
+else that happens for an item (figures: ``benchmarks/README.md``), so calls have
+this one: one request at a time on a connection, whole bodies in memory, no
+redirects, no cookies, no proxies. ``httptools`` (llhttp) reads the answers.
+"""
+
+import asyncio
+import ssl
+from collections import defaultdict, deque
+from typing import NamedTuple, cast
+
+import httptools
+from multidict import CIMultiDict
+from yarl import URL
+
+#: Seconds after which an idle connection is not used again: servers close them too,
+#: and a request that meets the closing is lost.
+IDLE = 15.0
+
+
+class NotConnected(Exception):
+    """Raised when no connection could be made: nothing was sent. The cause says why."""
+
+
+class Broken(Exception):
+    """Raised when the answer did not come, or not whole: the request may have left."""
+
+
+class Answer(NamedTuple):
+    """A server's answer, whole."""
+
+    status: int
+    headers: CIMultiDict[str]
+    body: bytes
+
+
+class Wire:
+    """The connections to any number of servers.
+
+    ``connections`` bounds how many are open at once, ``connect_timeout`` (seconds)
+    the making of one, ``timeout`` the wait for an answer, and ``max_size`` the bytes
+    that it may have, its head included.
+    """
+
+    def __init__(
+        self,
+        *,
+        connections: int,
+        connect_timeout: float,
+        timeout: float,
+        max_size: int,
+        agent: str,
+    ) -> None:
+        self._room = asyncio.Semaphore(connections)
+        self._connect_timeout = connect_timeout
+        self._timeout = timeout
+        self._max_size = max_size
+        self._agent = agent
+        self._idle: dict[tuple[str, str, int], deque[_Connection]] = defaultdict(deque)
+        self._tls: ssl.SSLContext | None = None
+
+    async def send(self, method: str, url: URL, kind: str, body: bytes) -> Answer:
+        """Send one request and wait for its answer. ``kind`` is the body's content type.
+
+        Raises ``NotConnected`` or ``Broken``. Cancelled, it leaves nothing behind.
+        """
+        head = (
+            f"{method} {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}\r\n"
+            f"User-Agent: {self._agent}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
+        )
+        if kind:
+            head += f"Content-Type: {kind}\r\n"
+        head += f"Content-Length: {len(body)}\r\n\r\n"
+        async with self._room:
+            connection = await self._connection(url)
+            try:
+                answer = await connection.ask(head.encode("latin-1") + body, self._timeout)
+            except BaseException:
+                connection.close()
+                raise
+            if connection.reusable:
+                self._idle[_origin(url)].append(connection)
+        return answer
+
+    def close(self) -> None:
+        """Close what is idle."""
+        for connections in self._idle.values():
+            for connection in connections:
+                connection.close()
+        self._idle.clear()
+
+    async def _connection(self, url: URL) -> "_Connection":
+        """One that was kept, the latest used first, else a new one."""
+        idle = self._idle[_origin(url)]
+        while idle:
+            connection = idle.pop()
+            if connection.reusable:
+                return connection
+            connection.close()
+        return await self._connect(url)
+
+    async def _connect(self, url: URL) -> "_Connection":
+        scheme, host, port = _origin(url)
+        tls = self._context() if scheme == "https" else None
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self._connect_timeout):
+                _, connection = await loop.create_connection(
+                    lambda: _Connection(loop, self._max_size), host, port, ssl=tls
+                )
+        except (OSError, ValueError) as error:
+            raise NotConnected from error
+        return connection
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls
+
+
+class _Connection(asyncio.Protocol):
+    """One connection: a request, then its answer, then perhaps another."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, max_size: int) -> None:
+        self._loop = loop
+        self._max_size = max_size
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._waiting: asyncio.Future[Answer] | None = None
+        self._used_at = loop.time()
+        self._begin()
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may be sent here."""
+        transport = self._transport
+        return (
+            transport is not None
+            and not transport.is_closing()
+            and self._loop.time() - self._used_at < IDLE
+        )
+
+    async def ask(self, request: bytes, patience: float) -> Answer:
+        """Send it, and wait for the answer. Raises ``Broken``."""
+        if self._transport is None or self._transport.is_closing():
+            raise Broken("the connection was closed before an answer came")
+        waiting: asyncio.Future[Answer] = self._loop.create_future()
+        self._waiting = waiting
+        self._transport.write(request)
+        late = self._loop.call_later(patience, self._fail, "no answer in time")
+        try:
+            return await waiting
+        finally:
+            late.cancel()
+
+    def close(self) -> None:
+        """Close at once, whatever is on its way."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # --- asyncio's side ----------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is there."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+
+    def data_received(self, data: bytes) -> None:
+        """Some of an answer; where none is waited for, the server has lost its way."""
+        if self._waiting is None:
+            self.close()
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail("the answer is not HTTP")
+        except httptools.HttpParserError:
+            self._fail("the answer is not HTTP")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """It is gone; an answer without a length ends with its connection."""
+        if self._waiting is None:
+            return
+        if self._status and error is None and not self._has_length:
+            self._answer()
+        elif self._status:
+            self._fail("the answer broke off")
+        elif error is None:
+            self._fail("the connection was closed before an answer came")
+        else:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            self._fail(f"the connection was lost ({reason})")
+
+    # --- the parser's side -------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """An answer begins; one that nobody asked for would be taken for the next one's."""
+        if self._waiting is None:
+            self.close()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One field."""
+        self._grow(len(name) + len(value))
+        self._headers.add(name.decode("latin-1"), value.decode("latin-1"))
+
+    def on_headers_complete(self) -> None:
+        """The head is whole; 1xx heads are not the answer."""
+        status = self._parser.get_status_code()
+        if status >= 200:
+            self._status = status
+            self._has_length = (
+                "Content-Length" in self._headers or "Transfer-Encoding" in self._headers
+            )
+
+    def on_body(self, data: bytes) -> None:
+        """Some of the body."""
+        self._grow(len(data))
+        self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        """The answer is whole."""
+        if not self._status:
+            self._begin()  # 1xx: the answer is still to come
+            return
+        keep = self._parser.should_keep_alive()
+        self._answer()
+        if not keep and self._transport is not None:
+            self._transport.close()
+
+    def _begin(self) -> None:
+        self._status = self._size = 0
+        self._has_length = False
+        self._headers: CIMultiDict[str] = CIMultiDict()
+        self._body: list[bytes] = []
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > self._max_size:
+            self._fail(f"the answer is too long (more than {self._max_size} bytes)")
+
+    def _answer(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        answer = Answer(self._status, self._headers, b"".join(self._body))
+        self._begin()
+        self._used_at = self._loop.time()
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer)
+
+    def _fail(self, why: str) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(Broken(why))
+        self.close()
+
+
+def _origin(url: URL) -> tuple[str, str, int]:
+    return url.scheme, url.raw_host or "", url.port or 0
