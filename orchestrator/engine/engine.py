@@ -121,7 +121,7 @@ class Engine:
             self._take_up,
             self.full,
             admission=admission,
-            page=4 * limits.uploads,
+            page=16 * limits.uploads,
             at_most=at_most,
             follow=follow,
         )

@@ -12,7 +12,7 @@ from orchestrator.model.items import Item
 from orchestrator.model.ports import Clock, Ledger
 
 #: Items read from the ledger at a time: at least this many.
-PAGE = 64
+PAGE = 512
 
 
 class Admission(Protocol):
@@ -81,7 +81,7 @@ class Feeder:
 
     def hungry(self) -> None:
         """Called before each item is taken from the queue."""
-        if len(self._queue) <= self._page // 2:
+        if self._low:
             self._news.set()
 
     def on_its_way(self, item: int) -> None:
@@ -104,7 +104,12 @@ class Feeder:
 
     def _wanting(self) -> bool:
         asked, self._asked = self._asked, False
-        return asked or len(self._queue) <= self._page // 2
+        return asked or self._low
+
+    @property
+    def _low(self) -> bool:
+        # What is in memory is read again with the next page, only to be passed over.
+        return len(self._queue) <= self._page // 8
 
     async def _take_up(self) -> int:
         """Take a page; how many items it had. At the bound, nothing more is taken."""

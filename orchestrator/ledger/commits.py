@@ -27,7 +27,7 @@ LARGEST = 500
 
 #: Seconds from one commit to the next, at least: under load many steps share one,
 #: and a step that comes alone does not wait.
-GATHER = 0.002
+GATHER = 0.005
 
 
 @dataclass(slots=True)
