@@ -30,8 +30,8 @@ lint: $(VENV)/.dev  ## Style, types, import contracts
 bench: $(VENV)/.dev  ## Run every benchmark; figures go to benchmarks/results.jsonl
 	@$(BIN)/python -m benchmarks
 
-simulate: $(VENV)/.dev  ## Simulated nights of crashes and lost answers, on a virtual clock
-	@$(BIN)/python -m tests.simulation --nights 3 --items 300
+simulate: $(VENV)/.dev  ## A night of 50,000 items and five storms, on a virtual clock
+	@$(BIN)/python -m tests.simulation
 
 clean:  ## Remove the virtual environment, caches and the demo
 	rm -rf $(VENV) demo .orchestrator .pytest_cache .mypy_cache .ruff_cache .hypothesis
