@@ -1,7 +1,7 @@
 """The collect stage: from a finished encode to outputs that are where the job wants them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from orchestrator.engine.disk import DiskGuard
 from orchestrator.engine.journal import Journal
@@ -64,8 +64,7 @@ class CollectStage:
     def _completed(self, item: Item, attempt: Attempt) -> Item:
         return item.to(
             State.COMPLETED,
-            attempt=replace(
-                attempt,
+            attempt=attempt.but(
                 ended_at=self.clock.now(),
                 cost=self.cost(item) if self.cost else None,
             ),

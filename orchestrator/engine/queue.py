@@ -1,5 +1,6 @@
 """The queue before a stage: always gives the best item that is ready now."""
 
+import asyncio
 import heapq
 import itertools
 from collections import deque
@@ -32,7 +33,7 @@ class StageQueue:
         self._ready: list[tuple[float, int, int, Work]] = []
         #: when it is due, ticket, work
         self._delayed: list[tuple[float, int, Work]] = []
-        self._waiters: deque[anyio.Event] = deque()
+        self._waiters: deque[asyncio.Future[None]] = deque()
         self._shrunk = anyio.Event()
 
     def __len__(self) -> int:
@@ -95,25 +96,25 @@ class StageQueue:
 
     async def _wait(self, seconds: float | None) -> None:
         """Sleep until woken; one put wakes one worker, not all of them."""
-        woken = anyio.Event()
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(woken)
         try:
             if seconds is None:
-                await woken.wait()
+                await woken
             else:
                 with anyio.move_on_after(seconds):
-                    await woken.wait()
+                    await woken
         except BaseException:
-            if woken.is_set():
+            if not woken.cancelled():
                 self._wake_one()  # hand the call on: this worker is going away
             raise
         finally:
-            if not woken.is_set():
+            if woken.cancelled():
                 self._waiters.remove(woken)
 
     def _wake_one(self) -> None:
         if self._waiters:
-            self._waiters.popleft().set()
+            self._waiters.popleft().set_result(None)
 
     def _new_ticket(self, work: Work) -> int:
         ticket = self._tickets[work.item.id] = next(self._numbers)

@@ -1,7 +1,6 @@
 """Acts on an error: asks the policy, writes the consequence down."""
 
 from collections import Counter
-from dataclasses import replace
 
 import structlog
 
@@ -102,8 +101,7 @@ class Setbacks:
     def _ended(self, attempt: Attempt | None, error: Exception) -> Attempt | None:
         if attempt is None or attempt.ended_at is not None:
             return attempt
-        return replace(
-            attempt,
+        return attempt.but(
             ended_at=self._clock.now(),
             error_class=_class_of(error),
             error=_words(error),

@@ -1,6 +1,6 @@
 """The upload stage: from pending to a source that the service can read."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.engine.gate import AdmissionGate
@@ -40,7 +40,7 @@ class UploadStage:
         """A remote source needs no upload: the task alone."""
         item = work.item
         attempt = await self._prepare(item, item.fingerprint)
-        attempt = replace(attempt, remote_source=item.source)
+        attempt = attempt.but(remote_source=item.source)
         now = item.to(State.UPLOADED, attempts=attempt.number, attempt=attempt)
         work.item = self.journal.jot(item, now)
 

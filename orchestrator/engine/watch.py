@@ -1,7 +1,6 @@
 """The watch stage: follows every encode to its end, many tasks in one request."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import anyio
 
@@ -260,7 +259,7 @@ class Poller:
         attempt = work.item.attempt
         if url and attempt is not None and url != attempt.status_url:
             watched.status_url = url
-            noted = replace(attempt, status_url=url)
+            noted = attempt.but(status_url=url)
             work.item = self._journal.jot(work.item, work.item.to(State.ENCODING, attempt=noted))
 
     def _learn(self, watched: Watched, report: TaskReport) -> None:

@@ -103,6 +103,10 @@ class Attempt:
     duration: float | None = None
     cost: float | None = None
 
+    def but(self, **changes: Any) -> "Attempt":
+        """This attempt with some fields changed."""
+        return _next_attempt(self, **changes)
+
 
 @dataclass(frozen=True, slots=True)
 class Output:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -67,7 +66,7 @@ class QencodeService:
         upload_to = None
         if isinstance(upload_url, str) and upload_url:
             upload_to = relative(f"{upload_url.rstrip('/')}/{task}", self._base)
-        return replace(attempt, task=task, upload_to=upload_to)
+        return attempt.but(task=task, upload_to=upload_to)
 
     async def start(self, attempt: Attempt, request: Mapping[str, Any], payload: str | None) -> str:
         """Start ``attempt.task`` on ``request``, the query wrapped in ``query``.

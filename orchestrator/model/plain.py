@@ -1,0 +1,80 @@
+"""Rows that need no closer look, as nearly all of a manifest are.
+
+Plain values are printable ASCII with nothing in them that could be taken for
+anything but itself: what is true of a template's own text is then true of every
+rendering of it. Of such rows a process of its own can make what the ledger
+stores, with nothing of the job but the few texts of a ``PlainRecipe``.
+"""
+
+from typing import NamedTuple
+
+#: In a row's value these may mean something to whom it is given: a secret's name, the
+#: end of a text in JSON, the user part of a URL.
+MEANINGFUL = '$"\\@'
+
+#: Most file systems hold names of up to 255 bytes.
+LONGEST_NAME = 255
+
+
+class PlainRow(NamedTuple):
+    """What a manifest says of an item, as it is stored; JSON is text."""
+
+    key: str
+    source: str | None
+    stitch: str | None
+    priority: int
+    payload: str | None
+    tags: str | None
+    fields: str | None
+    fingerprint: str
+    digest: str
+    folder: str
+    size: int | None
+    duration: float | None
+    line: int
+    weight: int
+
+
+class Blank(NamedTuple):
+    """A text with places: a format for ``%``, and the fields whose values go in."""
+
+    format: str
+    names: tuple[str, ...]
+
+
+class PlainRecipe(NamedTuple):
+    """What a job makes of a plain row.
+
+    Its digest is the BLAKE2b of ``digest_bytes`` bytes over ``digest_start`` and
+    ``digest``. Its outputs go to ``into`` below ``base``; to no folder where
+    that is None. ``payload`` may not render to more than ``longest_payload``
+    characters. ``names`` are the fields whose values have to be plain.
+    """
+
+    names: tuple[str, ...]
+    digest_bytes: int
+    digest_start: bytes
+    digest: Blank
+    base: str
+    into: Blank | None
+    payload: Blank | None
+    longest_payload: int
+
+
+def is_plain(text: str) -> bool:
+    """Whether a value, or some of them in one text, are plain."""
+    return text.isascii() and text.isprintable() and not any(sign in text for sign in MEANINGFUL)
+
+
+def is_plain_path(below: str) -> bool:
+    """Whether a folder's path is taken as it stands, as nearly all are."""
+    return (
+        0 < len(below) <= LONGEST_NAME
+        and below[0] not in "/."
+        and below[-1] != "/"
+        and "//" not in below
+        and "/." not in below
+        and "\\" not in below
+        and below.isascii()
+        and below.isprintable()
+    )
