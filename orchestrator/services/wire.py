@@ -172,11 +172,13 @@ class _Connection(asyncio.Protocol):
         if self._waiting is None:
             self.close()
             return
+        self._size += len(data)
+        if self._size > self._max_size:
+            self._fail(f"the answer is too long (more than {self._max_size} bytes)")
+            return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._fail("the answer is not HTTP")
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail("the answer is not HTTP")
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -202,7 +204,6 @@ class _Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field."""
-        self._grow(len(name) + len(value))
         self._headers.add(name.decode("latin-1"), value.decode("latin-1"))
 
     def on_headers_complete(self) -> None:
@@ -216,7 +217,6 @@ class _Connection(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         """Some of the body."""
-        self._grow(len(data))
         self._body.append(data)
 
     def on_message_complete(self) -> None:
@@ -234,11 +234,6 @@ class _Connection(asyncio.Protocol):
         self._has_length = False
         self._headers: CIMultiDict[str] = CIMultiDict()
         self._body: list[bytes] = []
-
-    def _grow(self, size: int) -> None:
-        self._size += size
-        if self._size > self._max_size:
-            self._fail(f"the answer is too long (more than {self._max_size} bytes)")
 
     def _answer(self) -> None:
         waiting, self._waiting = self._waiting, None

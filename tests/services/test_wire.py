@@ -1,0 +1,233 @@
+"""The connections of API calls, against servers that say exactly what a test wants."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from yarl import URL
+
+from orchestrator.services.wire import Answer, Broken, NotConnected, Wire
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+CHUNKED = (
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"5\r\nhello\r\n7;x=y\r\n, world\r\n0\r\nTrailer: yes\r\n\r\n"
+)
+
+
+class Scripted:
+    """Gives each request the next of its answers, in the pieces that it is written in.
+
+    None closes the connection; an answer that is left out hangs.
+    """
+
+    def __init__(self, *answers: Sequence[bytes | None]) -> None:
+        self.answers = list(answers)
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.asked = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                self.requests.append(head + await reader.readexactly(length))
+                self.asked.set()
+                for piece in self.answers.pop(0) if self.answers else ():
+                    if piece is None:
+                        return
+                    writer.write(piece)
+                    await writer.drain()
+                    await asyncio.sleep(0)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def scripted(*answers: Sequence[bytes | None]) -> AsyncIterator[tuple[Scripted, URL]]:
+    script = Scripted(*answers)
+    async with await asyncio.start_server(script.serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield script, URL(f"http://127.0.0.1:{port}/v1/status?a=b")
+
+
+def wire(*, timeout: float = 5.0, max_size: int = 10_000) -> Wire:
+    return Wire(
+        connections=4, connect_timeout=5.0, timeout=timeout, max_size=max_size, agent="test/1"
+    )
+
+
+async def post(over: Wire, url: URL, body: bytes = b"x=y") -> Answer:
+    return await over.send("POST", url, "application/x-www-form-urlencoded", body)
+
+
+async def test_what_is_sent() -> None:
+    async with scripted([OK]) as (server, url):
+        assert await post(wire(), url) == (200, {"Content-Length": "2"}, b"{}")
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    first, *fields = head.decode().split("\r\n")
+    assert first == "POST /v1/status?a=b HTTP/1.1"
+    assert dict(field.split(": ", 1) for field in fields) == {
+        "Host": f"127.0.0.1:{url.port}",
+        "User-Agent": "test/1",
+        "Accept": "*/*",
+        "Accept-Encoding": "identity",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Content-Length": "3",
+    }
+    assert body == b"x=y"
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (CHUNKED, b"hello, world"),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Wait\r\n\r\n" + OK, b"{}"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+        (b"HTTP/1.1 200 OK\r\ncontent-length:0\r\n\r\n", b""),
+    ],
+)
+async def test_answers_of_every_shape_and_the_connection_is_used_again(
+    answer: bytes, body: bytes
+) -> None:
+    over = wire()
+    async with scripted([answer], [OK]) as (server, url):
+        assert (await post(over, url)).body == body
+        assert (await post(over, url)).body == b"{}"
+        assert server.connections == 1
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(cuts=st.sets(st.integers(1, len(CHUNKED) - 1), max_size=12))
+async def test_however_an_answer_is_cut_up_it_is_the_same(cuts: set[int]) -> None:
+    places = [0, *sorted(cuts), len(CHUNKED)]
+    pieces = [CHUNKED[start:end] for start, end in pairwise(places)]
+    async with scripted(pieces) as (_, url):
+        assert (await post(wire(), url)).body == b"hello, world"
+
+
+async def test_an_answer_without_a_length_ends_with_the_connection() -> None:
+    over = wire()
+    async with scripted([b"HTTP/1.0 200 OK\r\n\r\nall", b" of it", None], [OK]) as (server, url):
+        assert (await post(over, url)).body == b"all of it"
+        assert (await post(over, url)).body == b"{}"
+        assert server.connections == 2
+
+
+async def test_a_server_that_closes_is_taken_at_its_word() -> None:
+    over = wire()
+    closing = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
+    async with scripted([closing], [OK]) as (server, url):
+        await post(over, url)
+        await post(over, url)
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("pieces", "why"),
+    [
+        ([None], "closed before an answer came"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Le", None], "closed before an answer came"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", None], "broke off"),
+        ([CHUNKED[:60], None], "broke off"),
+        ([b"SSH-2.0-OpenSSH_9.9\r\n\r\n"], "not HTTP"),
+        ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n"], "not HTTP"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n" + b"x" * 20000], "too long"),
+        ([b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 20000 + b"\r\n"], "too long"),
+        (
+            [b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"],
+            "HTTP",
+        ),
+        ([], "no answer in time"),
+    ],
+)
+async def test_what_is_lost_says_how_and_spoils_nothing(
+    pieces: Sequence[bytes | None], why: str
+) -> None:
+    over = wire(timeout=0.3)
+    async with scripted(pieces, [OK]) as (server, url):
+        with pytest.raises(Broken, match=why):
+            await post(over, url)
+        assert (await post(over, url)).body == b"{}"
+        assert server.connections == 2
+
+
+async def test_an_answer_that_nobody_asked_for_is_not_the_next_ones() -> None:
+    over = wire()
+    stray = b'HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n"stray"'
+    async with scripted([OK + stray], [OK]) as (server, url):
+        assert (await post(over, url)).body == b"{}"
+        await asyncio.sleep(0)
+        assert (await post(over, url)).body == b"{}"
+        assert server.connections == 2
+
+
+async def test_an_idle_connection_is_not_trusted_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.services.wire.IDLE", -1.0)
+    over = wire()
+    async with scripted([OK], [OK]) as (server, url):
+        await post(over, url)
+        await post(over, url)
+        assert server.connections == 2
+
+
+async def test_cancelled_it_leaves_nothing() -> None:
+    over = wire()
+    async with scripted([], [OK]) as (server, url):
+        call = asyncio.create_task(post(over, url))
+        await server.asked.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert (await post(over, url)).body == b"{}"
+        assert server.connections == 2
+
+
+async def test_no_more_connections_than_allowed() -> None:
+    over = wire(timeout=0.3)
+    async with scripted(*[[] for _ in range(12)]) as (server, url):
+        await asyncio.gather(*(post(over, url) for _ in range(8)), return_exceptions=True)
+        assert len(server.requests) == 8
+        assert server.connections == 8
+
+
+async def test_nothing_listens() -> None:
+    async with scripted() as (_, url):
+        pass
+    with pytest.raises(NotConnected) as refused:
+        await post(wire(), url)
+    assert isinstance(refused.value.__cause__, ConnectionRefusedError)
+
+
+async def test_no_tls_where_tls_is_expected() -> None:
+    async with scripted([b"HTTP/1.1 400 No\r\n\r\n", None]) as (_, url):
+        with pytest.raises(NotConnected) as refused:
+            await post(wire(), url.with_scheme("https").with_port(url.port))
+    assert isinstance(refused.value.__cause__, ssl.SSLError | OSError)
+
+
+async def test_closed_it_keeps_no_connection() -> None:
+    gone = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"x=y")
+        writer.write(OK)
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await reader.readexactly(1)
+        gone.set()
+        writer.close()
+
+    over = wire()
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = URL("http://127.0.0.1").with_port(server.sockets[0].getsockname()[1])
+        await post(over, url)
+        over.close()
+        await asyncio.wait_for(gone.wait(), 5)
