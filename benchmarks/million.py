@@ -19,11 +19,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import GIB, Goal, Result, check_room, machine, on_loop, table
+from orchestrator.model.plain import PlainRow
 
+_FINGERPRINT = PlainRow._fields.index("fingerprint")
 _FEW, _MANY = 10_000, 1_000_000
 _IN_FOLDER = 1000
 #: Files of a byte take a block, rows of the ledger up to a kilobyte, twice while they are written.
@@ -57,21 +60,24 @@ PRAGMA wal_checkpoint(TRUNCATE);
 
 
 class _Looks:
-    """Counts the looks at sources, and notes when the first one was."""
+    """Counts the rows that come with a fingerprint, and notes when the first ones did.
+
+    A fingerprint is made in one place alone: by looking at the file.
+    """
 
     def __init__(self, began: float) -> None:
         self._began = began
         self.count = 0
         self.first = 0.0
 
-    def watching(self, look: Callable[[str], Any]) -> Callable[[str], Any]:
-        """``look``, counted."""
+    def watching(self, read: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+        """``read_ready``, counted."""
 
-        def counted(path: str) -> Any:
-            self.count += 1
-            if self.count == 1:
-                self.first = time.time() - self._began
-            return look(path)
+        def counted(*args: Any, **options: Any) -> Iterator[Any]:
+            for rows in read(*args, **options):
+                self.first = self.first or time.time() - self._began
+                self.count += sum(1 for row in rows if row[_FINGERPRINT])
+                yield rows
 
         return counted
 
@@ -80,8 +86,8 @@ def _measured(phase: str, job_file: Path, began: float) -> None:
     """Run one phase and print its figures. ``began``: when the process was started."""
     from orchestrator import manifest
 
-    looks, fingerprinter = _Looks(began), manifest.fingerprinter
-    manifest.fingerprinter = lambda kind: looks.watching(fingerprinter(kind))
+    looks = _Looks(began)
+    manifest.read_ready = looks.watching(manifest.read_ready)
     work = _take_in if phase == "first" else _run_again
     began_work = time.perf_counter()
     on_loop(work(job_file))
@@ -102,7 +108,7 @@ def _measured(phase: str, job_file: Path, began: float) -> None:
 async def _take_in(job_file: Path) -> None:
     from orchestrator.config import load_config
     from orchestrator.ledger import SqlLedger
-    from orchestrator.manifest import read
+    from orchestrator.manifest import read_ready
     from orchestrator.model.errors import may_pass
     from orchestrator.query import QencodeRecipe, load_job
     from orchestrator.wiring.clock import SystemClock
@@ -110,8 +116,9 @@ async def _take_in(job_file: Path) -> None:
     config, job = load_config(job_file.with_name("config.toml")), load_job(job_file)
     async with SqlLedger(config.ledger_url(job.name), job.name, clock=SystemClock()) as ledger:
         await ledger.begin_run("local", job.manifest, {})
-        rows = read(job.manifest, fingerprint="stat")
-        taken = await ledger.ingest(rows, QencodeRecipe(job), keep_going=False, retry=may_pass)
+        recipe = QencodeRecipe(job)
+        rows = chain.from_iterable(read_ready(job.manifest, recipe.plain()))
+        taken = await ledger.ingest(rows, recipe, keep_going=False, retry=may_pass)
         assert taken.taken, taken.problems[:3]
         await ledger.end_run("finished")
 
@@ -141,7 +148,7 @@ def _make(folder: Path, rows: int) -> float:
     began = time.perf_counter()
     for start in range(0, rows, _IN_FOLDER):
         season = folder / f"library/season-{start // _IN_FOLDER:04d}"
-        season.mkdir(parents=True)
+        season.mkdir(parents=True, exist_ok=True)
         for number in range(start, min(start + _IN_FOLDER, rows)):
             file = os.open(f"{season}/episode-{number:07d}.mp4", os.O_CREAT | os.O_WRONLY, 0o644)
             os.ftruncate(file, 1)

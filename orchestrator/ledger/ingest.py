@@ -3,19 +3,26 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import lt
+from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
 from orchestrator.ledger import clashes, rows
 from orchestrator.ledger.intake import Intake
 from orchestrator.ledger.met import Met
-from orchestrator.ledger.rows import Candidate, Found, Versions
+from orchestrator.ledger.rows import Entry, Found, Versions
 from orchestrator.ledger.staging import said
-from orchestrator.model.decisions import Action, decide
+from orchestrator.model.decisions import Action, Version, decide
 from orchestrator.model.items import Problem, Row
+from orchestrator.model.plain import PlainRow
 
 #: Problems kept in memory; more are counted.
 MOST_PROBLEMS = 1000
+
+#: A ``PlainRow``, perhaps without its name.
+_Said = tuple[Any, ...]
+_KEY, _FOLDER = PlainRow._fields.index("key"), PlainRow._fields.index("folder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,7 @@ class Ingest:
     ) -> None:
         self._intake = intake
         self._stage = intake.stage
+        self._new_items = intake.new_items
         self._met = Met(intake.connection, intake.job, intake.seen)
         self._manifest = manifest
         self._versions = versions
@@ -60,9 +68,11 @@ class Ingest:
         self._counts: Counter[Action] = Counter()
         self._problems: list[Problem] = []
         self._problem_count = 0
+        self._last_folder = ""
+        self._may_clash = following
 
     def take(
-        self, manifest: Iterable[Row | Problem], proceed: Callable[[], None] = lambda: None
+        self, manifest: Iterable[Entry], proceed: Callable[[], None] = lambda: None
     ) -> Ingested:
         """Read all rows. The caller commits if the answer is ``taken``, else rolls back.
 
@@ -76,7 +86,7 @@ class Ingest:
         self._stage.close()
         if not self._following:
             self._met.forget_the_others()
-        if self._written or not self._following:
+        if self._may_clash and (self._written or not self._following):
             self._take_clashes()
         return Ingested(
             total=self._total,
@@ -86,8 +96,8 @@ class Ingest:
             problem_count=self._problem_count,
         )
 
-    def _take_chunk(self, chunk: Sequence[Row | Problem]) -> None:
-        usable: list[Candidate] = []
+    def _take_chunk(self, chunk: Sequence[Entry]) -> None:
+        usable: list[_Said] = []
         problems: list[Problem] = []
         for entry in chunk:
             made = self._made(entry)
@@ -103,35 +113,41 @@ class Ingest:
         if self._keep_going and not self._following:
             self._set_aside(problems)
 
-    def _made(self, entry: Row | Problem) -> Candidate | Problem:
-        if isinstance(entry, Problem):
+    def _made(self, entry: Entry) -> _Said | Problem:
+        if not isinstance(entry, Row):
             return entry
-        return rows.candidate(entry, self._versions, self._manifest)
+        made = rows.candidate(entry, self._versions, self._manifest)
+        return made if isinstance(made, Problem) else said(made, self._intake.turn.weight(entry))
 
     # --- rows that can be used ---------------------------------------------------------
 
-    def _write(self, usable: Sequence[Candidate]) -> list[Problem]:
+    def _write(self, usable: Sequence[_Said]) -> list[Problem]:
         """Write what is decided about each row; the answer is the repeated ones."""
-        weight = self._intake.turn.weight
-        self._stage.fill([said(each, weight(each.row)) for each in usable])
-        alone: set[int] = set()
-        if len({each.row.key for each in usable}) == len(usable):
-            if not self._met.any_before:
-                if self._all_new(len(usable)):
-                    return []
-            else:
-                alone = self._left_alone()
-        return self._decided(usable, alone) if len(alone) < len(usable) else []
+        self._look_at_folders(usable)
+        no_key_twice = len({each[_KEY] for each in usable}) == len(usable)
+        if no_key_twice and not self._met.any_before and self._all_new(usable):
+            return []
+        self._stage.fill(usable)
+        alone = self._left_alone() if no_key_twice and self._met.any_before else set()
+        if len(alone) == len(usable):
+            return []
+        return self._decided([PlainRow._make(each) for each in usable], alone)
 
-    def _all_new(self, count: int) -> bool:
+    def _all_new(self, usable: Sequence[_Said]) -> bool:
         """Whether the chunk could be added whole, as in a first run nearly all can."""
         try:
-            self._intake.add_staged()
+            self._new_items.add(self._intake.connection, usable)
         except IntegrityError:
             return False
-        self._counts[Action.NEW] += count
-        self._written += count
+        self._counts[Action.NEW] += len(usable)
+        self._written += len(usable)
         return True
+
+    def _look_at_folders(self, usable: Sequence[_Said]) -> None:
+        """Note whether folders rise from row to row: then no two rows have the same."""
+        folders = [self._last_folder, *[folder for each in usable if (folder := each[_FOLDER])]]
+        self._last_folder = folders[-1]
+        self._may_clash = self._may_clash or not all(map(lt, folders, folders[1:]))
 
     def _left_alone(self) -> set[int]:
         """Rows that need neither a decision nor a write."""
@@ -141,7 +157,7 @@ class Ingest:
             self._counts[Action.SKIP] += len(alone)
         return alone
 
-    def _decided(self, usable: Sequence[Candidate], alone: set[int]) -> list[Problem]:
+    def _decided(self, usable: Sequence[PlainRow], alone: set[int]) -> list[Problem]:
         """Decide about the rows that are not left ``alone``, and write what follows."""
         known = {number: (same, found) for number, same, found in self._stage.compare()}
         verdict = _Verdict(drop=list(alone))
@@ -150,12 +166,13 @@ class Ingest:
             if number in alone:
                 continue
             same, before = known.get(number, (False, None))
-            first = self._first_line(each.row.key, before, lines)
+            first = self._first_line(each.key, before, lines)
             if first is not None:
-                verdict.problems.append(rows.repeated(self._manifest, each.row, first))
+                repeated = rows.repeated(self._manifest, each.key, each.line, first)
+                verdict.problems.append(repeated)
                 verdict.drop.append(number)
                 continue
-            lines[each.row.key] = each.row.line
+            lines[each.key] = each.line
             self._decide(number, each, before, verdict, same=same)
         self._intake.write_staged(verdict.drop, verdict.match)
         self._intake.requeue(verdict.again)
@@ -172,13 +189,14 @@ class Ingest:
         return None
 
     def _decide(
-        self, number: int, each: Candidate, before: Found | None, verdict: "_Verdict", *, same: bool
+        self, number: int, each: PlainRow, before: Found | None, verdict: "_Verdict", *, same: bool
     ) -> None:
         if self._following and before is not None and before.seen_run == self._intake.seen:
             verdict.followed.append((each, before))
             verdict.drop.append(number)
             return
-        decision = decide(before.known if before else None, each.version, self._retry)
+        version = Version(each.fingerprint, each.digest)
+        decision = decide(before.known if before else None, version, self._retry)
         self._counts[decision.action] += 1
         if before is None:
             return
@@ -214,6 +232,7 @@ class Ingest:
                     known[key] = before, problem
                     self._met.first_time(before.id)
                 break
+        self._may_clash = self._may_clash or bool(known)  # these keep their folders
         self._intake.add_problems(list(new.items()))
         self._intake.see_problems(list(known.values()))
         self._counts[Action.SET_ASIDE] += len(problems)
@@ -251,7 +270,7 @@ class _Verdict:
     drop: list[int]
     match: list[tuple[int, int]] = field(default_factory=list)
     again: list[tuple[Found, str]] = field(default_factory=list)
-    followed: list[tuple[Candidate, Found]] = field(default_factory=list)
+    followed: list[tuple[PlainRow, Found]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 

@@ -8,11 +8,12 @@ from sqlalchemy import Connection, bindparam, update
 
 from orchestrator.ledger import codec, schema
 from orchestrator.ledger.bulk import Bulk, adding, each
-from orchestrator.ledger.rows import Candidate, Found
-from orchestrator.ledger.staging import Stage
+from orchestrator.ledger.rows import Found
+from orchestrator.ledger.staging import NewItems, Stage
 from orchestrator.model import turns
 from orchestrator.model.errors import BadInput
 from orchestrator.model.items import DEFAULT_PRIORITY, Problem, Row
+from orchestrator.model.plain import PlainRow
 from orchestrator.model.states import State
 from orchestrator.model.turns import Order
 
@@ -92,9 +93,10 @@ class Intake:
         """Where a chunk of rows is held against the items."""
         return Stage(self.connection, self.job, self.run, self.seen)
 
-    def add_staged(self) -> None:
-        """Items that were not seen before. Raises ``IntegrityError`` where one was."""
-        self.stage.add(self.now, self.turn.ageing)
+    @property
+    def new_items(self) -> NewItems:
+        """Adds rows that were not seen before."""
+        return NewItems(self.job, self.run, self.seen, float(self.now), float(self.turn.ageing))
 
     def write_staged(self, drop: Sequence[int], match: Sequence[tuple[int, int]]) -> None:
         """What the manifest says: of ``match``, an item and its row; of new items.
@@ -107,12 +109,12 @@ class Intake:
             self.stage.rewrite(self.turn.ageing)
         self.stage.add(self.now, self.turn.ageing)
 
-    def prioritise(self, known: Sequence[tuple[Candidate, Found]]) -> None:
+    def prioritise(self, known: Sequence[tuple[PlainRow, Found]]) -> None:
         """Items of this run: a changed priority counts while they are pending."""
         values = [
-            {"of_item": found.id, "priority": now.row.priority, "ageing": self.turn.ageing}
+            {"of_item": found.id, "priority": now.priority, "ageing": self.turn.ageing}
             for now, found in known
-            if now.row.priority != found.priority
+            if now.priority != found.priority
         ]
         _PRIORITISE.run(self.connection, values)
 

@@ -23,13 +23,13 @@ from orchestrator.ledger.commits import GroupCommit
 from orchestrator.ledger.ingest import Ingest, Ingested
 from orchestrator.ledger.intake import Intake, Turn
 from orchestrator.ledger.lock import LedgerLock
-from orchestrator.ledger.rows import Versions
+from orchestrator.ledger.rows import Entry, Versions
 from orchestrator.ledger.wishes import Answer, Wish
 from orchestrator.ledger.writes import Step
 from orchestrator.model import turns
 from orchestrator.model.decisions import Action
 from orchestrator.model.errors import IllegalMove, LedgerProblem
-from orchestrator.model.items import Change, Item, Output, Problem, Row
+from orchestrator.model.items import Change, Item, Output
 from orchestrator.model.ports import Clock
 from orchestrator.model.states import State, allowed
 from orchestrator.model.turns import Order
@@ -127,7 +127,7 @@ class SqlLedger:
 
     async def ingest(
         self,
-        rows: Iterable[Row | Problem],
+        rows: Iterable[Entry],
         versions: Versions,
         *,
         keep_going: bool,
@@ -142,8 +142,9 @@ class SqlLedger:
         row with a problem is then a failed item (class ``bad_input``) by its key,
         or by ``file:line``. ``retry`` says which error classes of failed items
         are tried again. ``order`` and ``ageing`` (seconds) say whose turn comes
-        first: ``model.turns``. ``rows`` and ``versions`` are used in another
-        thread; what they raise comes out here, and leaves nothing written.
+        first: ``model.turns``. Rows that are versioned already come as ``PlainRow``.
+        ``rows`` and ``versions`` are used in another thread; what they raise comes
+        out here, and leaves nothing written.
 
         ``following`` reads the manifest again while its run goes on: new rows are
         added, a changed priority counts for what is still pending, all else that

@@ -79,7 +79,7 @@ class _Planner:
             return made
         first = self.scratch.first("key", row.key, row.line)
         if first is not None:
-            return rows.repeated(self.manifest, row, first)
+            return rows.repeated(self.manifest, row.key, row.line, first)
         first = self.scratch.first("folder", made.folder, row.line) if made.folder else None
         if first is not None:
             return rows.clashing(self.manifest, row.key, row.line, made.folder, first)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -79,7 +79,13 @@ class Found(NamedTuple):
         return Known(_STATES[self.state], version, self.error_class)
 
 
-def chunks(rows: Iterable[Row | Problem]) -> Iterator[list[Row | Problem]]:
+#: A row, what is wrong with one, or a plain row: a ``PlainRow``, perhaps without its name.
+Entry = Row | Problem | tuple[Any, ...]
+
+T = TypeVar("T")
+
+
+def chunks(rows: Iterable[T]) -> Iterator[list[T]]:
     """The rows, ``CHUNK`` at a time."""
     source = iter(rows)
     while chunk := list(islice(source, CHUNK)):
@@ -119,13 +125,13 @@ def look_up(connection: Connection, job: int, keys: Sequence[str]) -> dict[str, 
     return {row[1]: Found._make(row) for row in rows}
 
 
-def repeated(manifest: str, row: Row, first_line: int) -> Problem:
+def repeated(manifest: str, key: str, line: int, first_line: int) -> Problem:
     """A second row of one key."""
     return Problem(
         manifest,
-        f"{row.key} is in the manifest already{_at(first_line)}",
+        f"{key} is in the manifest already{_at(first_line)}",
         hint="remove one of the two, or give each an id of its own",
-        line=row.line,
+        line=line,
     )
 
 

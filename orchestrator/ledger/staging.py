@@ -16,16 +16,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from orchestrator.ledger.rows import FOUND, Candidate, Found
+from orchestrator.model.plain import PlainRow
 from orchestrator.model.states import State
 
 #: Rows in one statement: more is no faster, and any SQLite takes their variables (below 999).
 BLOCK = 60
 
-#: What a manifest says of an item, in the order of ``said``.
-SAID = (
-    *("key", "source", "stitch", "priority", "payload", "tags", "fields", "fingerprint"),
-    *("digest", "folder", "size", "duration", "line", "weight"),
-)
+#: What a manifest says of an item.
+SAID = PlainRow._fields
 _SAID = ", ".join(SAID)
 _PLACES = f"({', '.join('?' * len(SAID))})"
 
@@ -69,13 +67,40 @@ FROM stage AS s WHERE s.item = items.id
 """
 
 
-def said(now: Candidate, weight: int) -> tuple[Any, ...]:
+def said(now: Candidate, weight: int) -> PlainRow:
     """What the manifest says of an item, as it is stored."""
     row = now.row
-    return (
+    return PlainRow(
         *(row.key, row.source, now.stitch, row.priority, row.payload, now.tags, now.fields),
         *(row.fingerprint, now.digest, now.folder, row.size, row.duration, row.line, weight),
     )
+
+
+class NewItems:
+    """Rows that become pending items at once, where none of them is on record."""
+
+    def __init__(self, job: int, run: int, seen: int, now: float, ageing: float) -> None:
+        self._rest = f"{job:d}, {run:d}, {seen:d}, '{State.PENDING}'"
+        self._now, self._ageing = now, ageing
+        self._block = self._insert(BLOCK)
+
+    def add(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Raises ``IntegrityError``, with nothing written, where a key is on record."""
+        with connection.begin_nested():
+            for at in range(0, len(rows), BLOCK):
+                some = rows[at : at + BLOCK]
+                insert = self._block if len(some) == BLOCK else self._insert(len(some))
+                connection.exec_driver_sql(insert, tuple(chain.from_iterable(some)))
+
+    def _insert(self, count: int) -> str:
+        places = ", ".join(self._places(row * len(SAID)) for row in range(count))
+        return f"INSERT INTO items ({_SAID}, {', '.join(_NEW)}) VALUES {places}"
+
+    def _places(self, before: int) -> str:
+        own = ", ".join(f"?{before + number}" for number in range(1, len(SAID) + 1))
+        priority = f"?{before + SAID.index('priority') + 1}"
+        rank = f"{self._now!r} - {priority} * {self._ageing!r}"
+        return f"({own}, {self._rest}, {rank}, 0, 0.0, {self._now!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,22 +6,29 @@ and reading goes on with the next row.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from posixpath import dirname, exists, isdir, splitext
+from posixpath import dirname, exists, isdir, isfile, splitext
 
 from orchestrator.manifest.csv_rows import read_csv
 from orchestrator.manifest.faults import Fault
 from orchestrator.manifest.jsonl_rows import read_jsonl
 from orchestrator.manifest.lines import read_lines
+from orchestrator.manifest.plain_rows import PlainManifest
+from orchestrator.manifest.ready import BATCH, Entry, ReadyRows
 from orchestrator.manifest.rows import RowMaker
 from orchestrator.manifest.scan import has_magic, is_media, pattern_root, scan, scan_pattern
 from orchestrator.manifest.sources import FingerprintKind, fingerprinter
 from orchestrator.manifest.text_rows import read_text
 from orchestrator.manifest.uris import absolute, printable
 from orchestrator.model.items import Problem, Row
+from orchestrator.model.plain import PlainRecipe
+from orchestrator.model.turns import Order
 
-__all__ = ["FingerprintKind", "read"]
+__all__ = ["Entry", "FingerprintKind", "read", "read_ready"]
+
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 _FORMS = (
     "a manifest is a .csv, .tsv, .jsonl or .txt file, a folder, or a pattern such as in/**/*.mov"
@@ -59,8 +66,56 @@ def read(
     except Fault as fault:
         yield fault.at(file, 0)
     except OSError as error:
-        hint = "check that it is there and that this user may read it"
-        yield Problem(file, f"can't be read: {error.strerror}", hint)
+        yield _unreadable(file, error)
+
+
+def read_ready(
+    where: str | Path,
+    recipe: PlainRecipe | None,
+    *,
+    base: Path | None = None,
+    fingerprint: FingerprintKind = "stat",
+    order: Order = Order.FIRST,
+) -> Generator[Sequence[Entry], None, None]:
+    """What ``read`` gives, some rows at a time, and plain rows as they are stored.
+
+    ``recipe`` says what the job makes of plain rows, ``order`` which of them
+    weigh more. A large CSV manifest is read by a process of its own, which ends
+    with this iterator. Raises nothing.
+    """
+    try:
+        place = absolute(where)
+    except Fault:
+        place = ""
+    delimiter = _DELIMITERS.get(splitext(place)[1].lower())
+    if recipe is None or delimiter is None or place != printable(place) or not isfile(place):
+        rows = read(where, base=base, fingerprint=fingerprint)
+        while some := list(islice(rows, BATCH)):
+            yield some
+        return
+    file, folder = printable(os.fspath(where)), dirname(place)
+    root = absolute(base or folder)
+    about = PlainManifest((), delimiter, folder, root, fingerprint, order, recipe)
+    maker = RowMaker(file, folder, root, fingerprinter(fingerprint))
+    found = False
+    try:
+        for entries in ReadyRows(file, maker, about).read(place):
+            found = found or bool(entries)
+            yield entries
+    except OSError as error:
+        yield [_unreadable(file, error)]
+        return
+    if not found:
+        yield [_header_only(file)]
+
+
+def _header_only(file: str) -> Problem:
+    return Problem(file, "the manifest has a header and no rows", "add a row per source")
+
+
+def _unreadable(file: str, error: OSError) -> Problem:
+    hint = "check that it is there and that this user may read it"
+    return Problem(file, f"can't be read: {error.strerror}", hint)
 
 
 def _opened(
@@ -87,10 +142,8 @@ def _opened(
 def _from_file(place: str, file: str, maker: RowMaker) -> tuple[Iterator[Row | Problem], Problem]:
     lines = read_lines(Path(place), file)
     suffix = splitext(place)[1].lower()
-    if suffix in (".csv", ".tsv"):
-        header_only = Problem(file, "the manifest has a header and no rows", "add a row per source")
-        delimiter = "," if suffix == ".csv" else "\t"
-        return read_csv(lines, maker, file, delimiter), header_only
+    if suffix in _DELIMITERS:
+        return read_csv(lines, maker, file, _DELIMITERS[suffix]), _header_only(file)
     if suffix in (".jsonl", ".ndjson"):
         return read_jsonl(lines, maker, file), Problem(
             file, "the manifest is empty", "add a line per source"

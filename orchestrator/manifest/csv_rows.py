@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from orchestrator.manifest.faults import Fault
 from orchestrator.manifest.rows import COLUMNS, RowMaker, column_fault
@@ -34,16 +34,25 @@ class Records:
     where an open quote had taken in many.
     """
 
-    def __init__(self, lines: Iterator[str | Problem], file: str, delimiter: str) -> None:
+    def __init__(
+        self,
+        lines: Iterator[str | Problem],
+        file: str,
+        delimiter: str,
+        *,
+        done: int = 0,
+        width: int = 0,
+    ) -> None:
         self._lines = lines
         self._file = file
         self._delimiter = delimiter
-        self._done = 0  # lines before the record that is being read
+        self._width = width
+        self._done = done  # lines before the record that is being read
         self._record: list[str | Problem] = []
         self._again: deque[str | Problem] = deque()
 
     def __iter__(self) -> Iterator[tuple[int, list[str]] | Problem]:
-        record, width = self._record, 0
+        record, width = self._record, self._width
         while True:
             try:
                 for cells in csv.reader(self._feed(), delimiter=self._delimiter, strict=True):
@@ -58,6 +67,11 @@ class Records:
                 yield self._problem(error)
             else:
                 return
+
+    @property
+    def midway(self) -> bool:
+        """Whether a record has begun that needs more lines."""
+        return bool(self._record)
 
     def _feed(self) -> Iterator[str]:
         while self._again:
@@ -149,23 +163,31 @@ def read_csv(
     A header that can't be trusted ends it: its problems are all that comes.
     """
     records = iter(Records(lines, file, delimiter))
+    columns = read_header(records, file)
+    if isinstance(columns, list):
+        yield from columns
+    else:
+        yield from rows_of(records, columns, maker)
+
+
+def read_header(
+    records: Iterator[tuple[int, list[str]] | Problem], file: str
+) -> tuple[str, ...] | list[Problem]:
+    """The names of the columns, or what is wrong with them."""
     header = next(records, None)
     if header is None:
-        yield Problem(file, "the manifest is empty", "begin with a line that names the columns")
-        return
+        empty = Problem(file, "the manifest is empty", "begin with a line that names the columns")
+        return [empty]
     if isinstance(header, Problem):
-        yield header
-        return
+        return [header]
     line, names = header[0], [name.strip() for name in header[1]]
-    if faults := _header_faults(names):
-        yield from (fault.at(file, line) for fault in faults)
-        return
-    yield from _rows(records, names, maker)
+    return [fault.at(file, line) for fault in _header_faults(names)] or tuple(names)
 
 
-def _rows(
-    records: Iterator[tuple[int, list[str]] | Problem], names: list[str], maker: RowMaker
+def rows_of(
+    records: Iterator[tuple[int, list[str]] | Problem], names: Sequence[str], maker: RowMaker
 ) -> Iterator[Row | Problem]:
+    """The rows of records that come after the header, which gave ``names``."""
     # An absent column reads the empty cell that each record gets at its end.
     source, stitch, id_, priority, payload, tags = (
         names.index(name) if name in names else -1 for name in COLUMNS

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
+from typing import Protocol
 
 from orchestrator.model.items import Problem
 
@@ -20,9 +21,17 @@ LINE_LIMIT = 1 << 20
 #: file is not worth a problem for each of its lines.
 GIVE_UP_AFTER = 100
 
-_HEAD = 8192
+#: How much of a file says whether it is text, in bytes.
+HEAD = 8192
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\f\r"))
 _SAVE_AS_UTF8 = "save the file as UTF-8"
+
+
+class Lines(Protocol):
+    """What gives one line after the other, each with its own ending, "" at the end."""
+
+    def readline(self, limit: int, /) -> str:
+        """The next line, or as much of it."""
 
 
 def read_lines(path: Path, name: str) -> Iterator[str | Problem]:
@@ -33,16 +42,20 @@ def read_lines(path: Path, name: str) -> Iterator[str | Problem]:
     Raises ``OSError`` as the file does.
     """
     with path.open("rb") as raw:
-        if problem := _not_text(raw.peek(_HEAD)[:_HEAD], name):
+        if problem := not_text(raw.peek(HEAD)[:HEAD], name):
             yield problem
             return
         # Bytes that are not UTF-8 arrive as lone surrogates and are found per line.
         with TextIOWrapper(raw, "utf-8", errors="surrogateescape", newline="") as text:
-            yield from _lines(text, name)
+            yield from decoded(text, name)
 
 
-def _lines(text: TextIOWrapper, name: str) -> Iterator[str | Problem]:
-    number = unreadable = 0
+def decoded(text: Lines, name: str, number: int = 0) -> Iterator[str | Problem]:
+    """The lines that ``text`` gives, which has bytes that are not UTF-8 as surrogates.
+
+    ``number`` is how many of the file came before them.
+    """
+    unreadable = 0
     for line in iter(partial(text.readline, LINE_LIMIT), ""):
         number += 1
         if number == 1:
@@ -90,12 +103,12 @@ def _is_cut(line: str) -> bool:
     return len(line) >= LINE_LIMIT and not line.endswith(("\n", "\r"))
 
 
-def _skip_rest(text: TextIOWrapper) -> None:
+def _skip_rest(text: Lines) -> None:
     while (piece := text.readline(LINE_LIMIT)) and not piece.endswith(("\n", "\r")):
         pass
 
 
-def _not_text(head: bytes, name: str) -> Problem | None:
+def not_text(head: bytes, name: str) -> Problem | None:
     """The problem with a file that is no UTF-8 text at all, judged by how it begins."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or _looks_utf16(head):
         return Problem(name, "the file is UTF-16", _SAVE_AS_UTF8, line=1)

@@ -25,12 +25,12 @@ PAYLOAD_LIMIT = 1000
 
 MAX_PRIORITY = 10
 
-_PRIORITIES = {str(number): number for number in range(MAX_PRIORITY + 1)} | {"": DEFAULT_PRIORITY}
+PRIORITIES = {str(number): number for number in range(MAX_PRIORITY + 1)} | {"": DEFAULT_PRIORITY}
 _TAG_GAPS = re.compile(r"[,\s]+")
 _STITCH_GAPS = re.compile(r"[|\s]+")
 _CLOCK = re.compile(r"([0-9]{1,5}):([0-5][0-9]):([0-5][0-9](?:\.[0-9]{1,9})?)")
 _DECIMAL = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
-_PLACES = frozenset({"name", "stem", "parent"})
+PLACES = frozenset({"name", "stem", "parent"})
 
 
 class RowMaker:
@@ -84,14 +84,14 @@ class RowMaker:
                 source = normalise(source, self._folder)
                 key = key or source
             name, stem, parent = self._places.of(source)
-            urgency = _PRIORITIES.get(priority)
+            urgency = PRIORITIES.get(priority)
             if urgency is None:
                 urgency = _priority(priority)
             if len(payload) > PAYLOAD_LIMIT:
                 raise _long_payload(payload)
             labels = _tags(tags) if tags else ()
             if fields and (told := fields.get("duration")):
-                length = _length(told)
+                length = seconds_of(told)
             if source[0] == "/":
                 version, size = self._fingerprint(source)
         except Fault as fault:
@@ -109,7 +109,7 @@ class RowMaker:
 
 def _joined(known: dict[str, str], fields: Mapping[str, str]) -> dict[str, str]:
     """Both; a column called ``name`` is what the person wants it to be, if filled in."""
-    if _PLACES.isdisjoint(fields):
+    if PLACES.isdisjoint(fields):
         return {**known, **fields}
     return {**known, **{name: text for name, text in fields.items() if text or name not in known}}
 
@@ -137,7 +137,7 @@ def _priority(text: str) -> int:
     raise Fault("priority", f"{short(plain)} is not an integer from 0 to {MAX_PRIORITY}", hint)
 
 
-def _length(text: str) -> float | None:
+def seconds_of(text: str) -> float | None:
     """A duration in seconds, from seconds or h:mm:ss; None where there is none."""
     plain = text.strip()
     if not plain:

@@ -64,6 +64,11 @@ class QueryCheck:
                 best, least = certain, misfits
         return best or ()
 
+    @property
+    def depends_on_rows(self) -> bool:
+        """Whether a row of plain values can make the query invalid."""
+        return bool(self._bound)
+
     def problem(self, fields: Mapping[str, str], *, plain: bool = False) -> Problem | None:
         """What is wrong with the query as ``fields`` fill it in.
 

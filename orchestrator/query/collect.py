@@ -13,6 +13,7 @@ from os.path import normpath
 from pathlib import Path
 from typing import Literal
 
+from orchestrator.model.plain import LONGEST_NAME, is_plain_path
 from orchestrator.query.templates import Template, TemplateError, compile_template
 
 #: How much is proven of what was collected, before its item is called completed:
@@ -22,8 +23,6 @@ Verify = Literal["none", "size", "probe", "decode"]
 #: What an output itself adds to the fields of its row.
 _OF_OUTPUT = ("tag", "ext")
 
-#: Most file systems hold names of up to 255 bytes.
-_LONGEST_NAME = 255
 _NOT_IN_NAMES = re.compile(r"[/\\\x00-\x1f\x7f]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -61,7 +60,7 @@ class Collect:
         Raises ``TemplateError`` where the fields make none, or one elsewhere.
         """
         below = self.into.render(fields)
-        if _is_plain(below):
+        if is_plain_path(below):
             return f"{self.base}/{below}"
         steps = [step for step in below.split("/") if step != "."]
         if fault := _fault(below, steps):
@@ -89,18 +88,6 @@ def _refuse_what_cant_be(into: Template, name: Template) -> None:
         raise TemplateError("all items would go to one place", hint, "collect.into")
 
 
-def _is_plain(below: str) -> bool:
-    """Whether a folder's path is taken as it stands, as nearly all are."""
-    return (
-        0 < len(below) <= _LONGEST_NAME
-        and below[0] not in "/."
-        and below[-1] != "/"
-        and not any(sign in below for sign in ("//", "/.", "\\"))
-        and below.isascii()
-        and below.isprintable()
-    )
-
-
 def _fault(below: str, steps: list[str]) -> str:
     """Why ``below`` is no folder below another; "" if it is one."""
     if ".." in steps or "\\" in below:
@@ -109,6 +96,6 @@ def _fault(below: str, steps: list[str]) -> str:
         return "the folder's name would hold a control character"
     if below and "" in steps:
         return f'"{below}" holds a folder without a name'
-    if len(below) * 4 > _LONGEST_NAME and any(len(fsencode(s)) > _LONGEST_NAME for s in steps):
-        return f"a folder's name would be longer than {_LONGEST_NAME} bytes"
+    if len(below) * 4 > LONGEST_NAME and any(len(fsencode(s)) > LONGEST_NAME for s in steps):
+        return f"a folder's name would be longer than {LONGEST_NAME} bytes"
     return ""

@@ -20,7 +20,7 @@ import orjson
 from orchestrator.query.secrets import SECRET
 from orchestrator.query.templates import Piece, PlainValues, Template, compile_template
 
-_BYTES = 16
+BYTES = 16
 _CREDENTIALS = frozenset({"key", "secret"})
 _USER_PART = re.compile(r"(?<=://)[^/?#\s]*@")
 
@@ -41,16 +41,15 @@ class Digest:
         payload_piece = _text(payload) if payload is not None else b"null"
         pieces = list(_joined([*_json(query, in_destination=False), b"\n"]))
         #: The start that every row has is hashed once.
-        self._start = blake2b(digest_size=_BYTES)
-        if isinstance(pieces[0], bytes):
-            self._start.update(pieces[0])
+        self.start = pieces[0] if isinstance(pieces[0], bytes) else b""
+        self._start = blake2b(self.start, digest_size=BYTES)
         self._pieces = pieces[1:]
         self._payload = payload_piece
         rest = [*self._pieces, payload_piece]
         templates = [piece for piece in rest if not isinstance(piece, bytes)]
         #: The rest as one text, for rows whose values are the same in JSON; else None.
-        self._whole = Template(_as_text(rest)) if all(map(_keeps_all, templates)) else None
-        self._plain = PlainValues(self._whole.names if self._whole else ())
+        self.whole = Template(_as_text(rest)) if all(map(_keeps_all, templates)) else None
+        self._plain = PlainValues(self.whole.names if self.whole else ())
 
     def of(self, fields: Mapping[str, str], payload: str | None) -> str:
         """The digest in hex. ``payload`` is the row's own, in place of the job's.
@@ -58,8 +57,8 @@ class Digest:
         Raises ``TemplateError`` for a placeholder that ``fields`` has not.
         """
         state = self._start.copy()
-        if payload is None and self._whole is not None and self._plain.has(fields):
-            state.update(self._whole.render(fields).encode())
+        if payload is None and self.whole is not None and self._plain.has(fields):
+            state.update(self.whole.render(fields).encode())
             return state.hexdigest()
         for piece in self._pieces:
             state.update(piece if isinstance(piece, bytes) else _filled(piece, fields))

@@ -6,8 +6,9 @@ from typing import Any
 
 from orchestrator.model.errors import BadInput
 from orchestrator.model.items import Item, Problem, Row, StitchPart
+from orchestrator.model.plain import PlainRecipe
 from orchestrator.query.check import QueryCheck
-from orchestrator.query.digest import Digest
+from orchestrator.query.digest import BYTES, Digest
 from orchestrator.query.job import Job
 from orchestrator.query.problems import QueryError
 from orchestrator.query.secrets import SECRET, secrets_in
@@ -41,7 +42,8 @@ class QencodeRecipe:
         #: It makes no other output, so the digest knows nothing of it.
         self.callback_url: str | None = None
         names = {*self._query.names, *(self._payload.names if self._payload else ())}
-        self._plain = PlainValues(sorted(names))
+        self._names = tuple(sorted(names))
+        self._plain = PlainValues(self._names)
         #: Whether no text of the job's own could join with a plain value to something else.
         self._joins_well = all(
             SECRET.sub("", piece).isprintable() and "$" not in SECRET.sub("", piece)
@@ -96,6 +98,22 @@ class QencodeRecipe:
         except TemplateError as error:
             problem = self._unfilled(error)
         return replace(problem, line=row.line, key=row.key) if problem else None
+
+    def plain(self) -> PlainRecipe | None:
+        """What is made of rows whose values are plain; None where each needs a look."""
+        whole, collect = self._digest.whole, self._job.collect
+        if whole is None or not self._joins_well or self._check.depends_on_rows:
+            return None
+        return PlainRecipe(
+            names=self._names,
+            digest_bytes=BYTES,
+            digest_start=self._digest.start,
+            digest=whole.blank,
+            base=collect.base if collect else "",
+            into=collect.into.blank if collect else None,
+            payload=self._payload.blank if self._payload else None,
+            longest_payload=LONGEST_PAYLOAD,
+        )
 
     def _payload_of(self, own: str | None, fields: Mapping[str, str]) -> str | None:
         if own is not None or self._payload is None:

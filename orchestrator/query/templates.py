@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import Any
 
 from orchestrator.model.errors import BadInput
+from orchestrator.model.plain import Blank, is_plain
 from orchestrator.query.problems import Path, dotted, nearest
 
 _TOKENS = re.compile(r"\$\{env:[^{}]*\}|\{\{|\}\}|\{([^{}]*)\}|[{}]")
@@ -69,6 +70,12 @@ class Template:
     def tail(self) -> str:
         """The text after the last placeholder."""
         return self.pieces[-1] if self.pieces and isinstance(self.pieces[-1], str) else ""
+
+    @property
+    def blank(self) -> Blank:
+        """The template as it is filled in where no class of this package is at hand."""
+        used = [piece.name for piece in self.pieces if isinstance(piece, Placeholder)]
+        return Blank(self._format, tuple(used))
 
     def render(self, fields: Mapping[str, str]) -> str:
         """The text for ``fields``. Raises ``TemplateError`` for one that is not there."""
@@ -137,18 +144,8 @@ def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
         yield text
 
 
-#: In a row's value these may mean something to whom it is given: a secret's name, the
-#: end of a text in JSON, the user part of a URL.
-_MEANINGFUL = re.compile(r'[$"\\@]')
-
-
 class PlainValues:
-    """Tells rows whose values need no closer look, as those of nearly all rows do.
-
-    Plain values are printable ASCII with nothing in them that could be taken for
-    anything but itself: what is true of a template's own text is then true of
-    every rendering of it.
-    """
+    """Tells rows whose values need no closer look: ``model.plain``."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._values = itemgetter(*names) if names else None
@@ -162,8 +159,7 @@ class PlainValues:
             found = self._values(fields)
         except KeyError:
             return False
-        text = found if self._single else " ".join(found)
-        return text.isascii() and text.isprintable() and not _MEANINGFUL.search(text)
+        return is_plain(found if self._single else " ".join(found))
 
 
 class DocumentTemplate:

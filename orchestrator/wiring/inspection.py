@@ -2,13 +2,14 @@
 
 import tempfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import anyio
 
 from orchestrator.config import Config
 from orchestrator.ledger import Ingested, LedgerReader, Planned, SqlLedger, export, plan
-from orchestrator.manifest import read
+from orchestrator.manifest import read, read_ready
 from orchestrator.model.errors import may_pass
 from orchestrator.model.items import Problem
 from orchestrator.query import Job, QencodeRecipe
@@ -39,12 +40,13 @@ def validate_job(
 
 
 async def _taken_in_aside(config: Config, job: Job) -> Ingested:
-    rows = read(job.manifest, fingerprint=config.manifest.fingerprint)
+    recipe = QencodeRecipe(job)
+    some = read_ready(job.manifest, recipe.plain(), fingerprint=config.manifest.fingerprint)
+    rows = chain.from_iterable(some)
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:
         url = f"sqlite:///{folder}/validate.db"
         async with SqlLedger(url, job.name, clock=SystemClock()) as ledger:
             await ledger.begin_run("", job.manifest, {})
-            recipe = QencodeRecipe(job)
             return await ledger.ingest(rows, recipe, keep_going=False, retry=may_pass)
 
 

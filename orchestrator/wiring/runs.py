@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import asdict
 from functools import partial
 
@@ -12,7 +13,7 @@ from orchestrator.config import Config
 from orchestrator.engine import Engine, Limits, Parts, Patience
 from orchestrator.engine.oversight import Oversight
 from orchestrator.ledger import Ingested, LedgerReader, SqlLedger
-from orchestrator.manifest import read
+from orchestrator.manifest import Entry, read, read_ready
 from orchestrator.model.decisions import Action
 from orchestrator.model.errors import (
     AccountProblem,
@@ -25,6 +26,7 @@ from orchestrator.model.errors import (
 from orchestrator.model.items import Problem, Row
 from orchestrator.model.outcome import Ending, Failure, RunOutcome
 from orchestrator.model.states import SETTLED, State
+from orchestrator.model.turns import Order
 from orchestrator.query import Job, QencodeRecipe, resolve_secrets
 from orchestrator.report import Counting, RunObserver
 from orchestrator.settings import QencodeService
@@ -118,22 +120,21 @@ class _Run:
     # --- the manifest -------------------------------------------------------------
 
     async def _take_in(self, ledger: SqlLedger) -> Ingested:
-        rows = self._rows()
-        if self._options.follow:
-            seen = Seen()
-            self._follower = self._follow(ledger, seen)
-            rows = seen.noting(rows)
-        return await self._ingest(ledger, rows)
+        if not self._options.follow:
+            return await self._ingest(ledger, self._ready_rows())
+        seen = Seen()
+        self._follower = self._follow(ledger, seen)
+        return await self._ingest(ledger, seen.noting(self._rows()))
 
     async def _ingest(
-        self, ledger: SqlLedger, rows: Iterable[Row | Problem], *, following: bool = False
+        self, ledger: SqlLedger, rows: Iterable[Entry], *, following: bool = False
     ) -> Ingested:
         return await ledger.ingest(
             rows,
             self._recipe,
             keep_going=self._options.keep_going,
             retry=may_pass,
-            order=self._job.queue.order or self._config.queue.order,
+            order=self._order(),
             ageing=self._config.queue.ageing_hours * 3600,
             following=following,
         )
@@ -155,6 +156,23 @@ class _Run:
             if self.interrupts.heard():
                 raise _Interrupted
             yield row
+
+    def _ready_rows(self) -> Iterator[Entry]:
+        """The same, with plain rows as the ledger stores them."""
+        some = read_ready(
+            self._job.manifest,
+            self._recipe.plain(),
+            fingerprint=self._config.manifest.fingerprint,
+            order=self._order(),
+        )
+        with closing(some):
+            for entries in some:
+                if self.interrupts.heard():
+                    raise _Interrupted
+                yield from entries
+
+    def _order(self) -> Order:
+        return self._job.queue.order or self._config.queue.order
 
     # --- the work -----------------------------------------------------------------
 

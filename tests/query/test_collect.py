@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.model.plain import is_plain_path
 from orchestrator.query import Collect, TemplateError
-from orchestrator.query.collect import _fault, _is_plain
+from orchestrator.query.collect import _fault
 
 JOBS = Path("/srv/jobs")
 
@@ -111,7 +112,7 @@ def test_templates_that_can_not_be(into: str, name: str, words: str) -> None:
 
 @given(st.text(st.sampled_from("ab/. \\\x00é"), max_size=12))
 def test_a_plain_folder_is_the_one_that_a_closer_look_gives(below):
-    if _is_plain(below):
+    if is_plain_path(below):
         steps = [step for step in below.split("/") if step != "."]
         assert _fault(below, steps) == ""
         assert "/".join(steps) == below

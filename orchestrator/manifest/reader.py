@@ -1,0 +1,137 @@
+"""A process that makes the plain rows of a manifest, so that a second core is used.
+
+It is told where a block begins and reads it from the file that it was given
+open. It holds nothing that anyone would miss, and ends when its parent does,
+since the pipe between them is closed then.
+"""
+
+import gc
+import marshal
+import os
+import pickle
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from struct import Struct
+from subprocess import DEVNULL, PIPE, Popen
+from typing import IO, Any, BinaryIO
+from zlib import crc32
+
+from orchestrator.manifest.blocks import Block
+from orchestrator.manifest.plain_rows import PlainManifest, PlainRows
+
+#: Blocks that the process is told of ahead.
+LEAD = 3
+
+#: What answers may wait in the pipe, in bytes, where the system allows that much.
+_PIPE = 2**20
+
+_ASKED = Struct("<QQLL")  # where a block begins, its size, its line, its checksum
+_SIZE = Struct("<Q")
+
+_START = """\
+import sys
+sys.path[:] = sys.argv[2:]
+from orchestrator.manifest.reader import main
+main(int(sys.argv[1]))
+"""
+
+#: For each line, its row as ``PlainRow`` has it, or its text; None where the file changed.
+Answer = list[tuple[Any, ...] | str] | None
+
+
+class ReaderGone(Exception):
+    """Raised when the process can't be started, or has ended."""
+
+
+class Reader:
+    """The process, seen from its parent. ``file`` is the manifest, open."""
+
+    def __init__(self, file: BinaryIO, about: PlainManifest) -> None:
+        number = file.fileno()
+        command = [sys.executable, "-I", "-S", "-c", _START, str(number), *sys.path]
+        try:
+            # In a group of its own, so that an interrupt at the keyboard is its parent's alone.
+            self._process = Popen(
+                command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, pass_fds=[number], process_group=0
+            )
+        except OSError as error:
+            raise ReaderGone from error
+        assert self._process.stdin
+        assert self._process.stdout
+        self._asks, self._answers = self._process.stdin, self._process.stdout
+        self.asked: deque[Block] = deque()
+        _widen(self._answers)
+        self._tell(_framed(pickle.dumps(about)))
+
+    def ask(self, block: Block) -> None:
+        """Have the rows of a block made. Raises ``ReaderGone``."""
+        self.asked.append(block)
+        self._tell(_ASKED.pack(block.at, len(block.data), block.line, crc32(block.data)))
+
+    def answer(self) -> Answer:
+        """The rows of the block that was asked for first. Raises ``ReaderGone``."""
+        data = _frame(self._answers)
+        if data is None:
+            raise ReaderGone
+        self.asked.popleft()
+        answer: Answer = marshal.loads(data)  # noqa: S302 - from our own process
+        return answer
+
+    def end(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._asks, self._answers):
+            with suppress(OSError):
+                pipe.close()
+
+    def _tell(self, data: bytes) -> None:
+        try:
+            self._asks.write(data)
+            self._asks.flush()
+        except OSError as error:
+            raise ReaderGone from error
+
+
+def main(file: int) -> None:
+    """The process itself: answers until its parent asks no more."""
+    gc.disable()  # rows hold no cycles
+    asks, answers = sys.stdin.buffer, sys.stdout.buffer
+    _widen(answers)
+    begun = _frame(asks)
+    if begun is None:
+        return
+    rows = PlainRows(pickle.loads(begun))  # noqa: S301 - from our own parent
+    with suppress(BrokenPipeError):
+        for at, size, line, checksum in _asked(asks):
+            data = os.pread(file, size, at)
+            answer = rows.made(data.decode(), line) if crc32(data) == checksum else None
+            answers.write(_framed(marshal.dumps(answer, 2)))
+            answers.flush()
+
+
+def _asked(asks: IO[bytes]) -> Iterator[tuple[int, int, int, int]]:
+    while len(data := asks.read(_ASKED.size)) == _ASKED.size:
+        yield _ASKED.unpack(data)
+
+
+def _framed(data: bytes) -> bytes:
+    return _SIZE.pack(len(data)) + data
+
+
+def _frame(pipe: IO[bytes]) -> bytes | None:
+    head = pipe.read(_SIZE.size)
+    if len(head) < _SIZE.size:
+        return None
+    size = _SIZE.unpack(head)[0]
+    data = pipe.read(size)
+    return data if len(data) == size else None
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    with suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
