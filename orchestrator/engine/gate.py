@@ -9,6 +9,7 @@ else sleeps on busy.
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 from typing import TypeVar
@@ -18,13 +19,16 @@ import anyio
 from orchestrator.engine.limits import Patience
 from orchestrator.engine.places import Places
 from orchestrator.engine.spacing import StartPace
-from orchestrator.model.errors import Busy, Unreachable
+from orchestrator.model.errors import Busy, LedgerProblem, Superseded, Unreachable
 from orchestrator.model.ports import Clock
 
 T = TypeVar("T")
 
 #: Seconds to wait where a busy answer names no time (jittered by half).
 DEFAULT_DELAY = 15.0
+
+#: Said by the ledger: whatever was to be asked of the service, it was not.
+_NOT_ASKED = (Superseded, LedgerProblem)
 
 
 class _Door(Enum):
@@ -58,7 +62,8 @@ class AdmissionGate:
         self._unreachable_since: float | None = None
         self._tries = 0
         self._starts: dict[asyncio.Task[object] | None, int] = {}
-        self._changed = anyio.Event()
+        self._turned = anyio.Event()
+        self._waiting: deque[anyio.Event] = deque()
         self.in_flight = 0
 
     @property
@@ -69,12 +74,12 @@ class AdmissionGate:
     def set_most(self, in_flight: int) -> None:
         """From now on at most so many encodes in flight; those beyond it run to their end."""
         self._places.most = in_flight
-        self._wake()
+        self._next()
 
     def set_starts_per_second(self, rate: float | None) -> None:
         """From now on at most so many starts in a second; None for no bound."""
         self._pace.set(rate)
-        self._wake()
+        self._next()
 
     # --- calls ------------------------------------------------------------------
 
@@ -87,7 +92,7 @@ class AdmissionGate:
         """
         try:
             while (wait := self._closed_for()) > 0:
-                await self._wait_for_change(wait)
+                await self._wait_at_door(wait)
             self._enter()
             answer = await step()
         except Busy as error:
@@ -96,6 +101,10 @@ class AdmissionGate:
         except Unreachable as error:
             self._not_started()
             self._unreachable(error, home=home)
+            raise
+        except _NOT_ASKED:
+            self._not_started()
+            self._abandoned()
             raise
         except Exception:
             # Whatever it said, the service is there and takes requests.
@@ -116,8 +125,20 @@ class AdmissionGate:
 
     async def room(self) -> None:
         """Wait until one more start may leave."""
-        while (wait := self._no_room_for()) > 0:
-            await self._wait_for_change(wait)
+        if self.has_room:
+            return
+        turn = anyio.Event()
+        self._waiting.append(turn)
+        try:
+            while (wait := self._no_room_for()) > 0:
+                with anyio.move_on_after(wait):
+                    await turn.wait()
+                    place, turn = self._waiting.index(turn), anyio.Event()
+                    self._waiting[place] = turn
+        finally:
+            self._waiting.remove(turn)
+            # By the time that the next one looks, this one has taken its slot, if it does.
+            self._next()
 
     async def take_slot(self) -> None:
         """Wait until one more start may leave, and count it: this task's next call is it."""
@@ -131,7 +152,7 @@ class AdmissionGate:
         turn = self._starts.pop(_this_task(), None)
         if turn is not None:
             self._places.taken(self._running, turn)
-            self._wake()
+            self._next()
 
     def count_in(self) -> None:
         """Count an encode that is in flight already (recovered)."""
@@ -140,7 +161,7 @@ class AdmissionGate:
     def free_slot(self) -> None:
         """An encode has ended, or was not started after all."""
         self.in_flight -= 1
-        self._wake()
+        self._next()
 
     @property
     def lost(self) -> bool:
@@ -165,29 +186,35 @@ class AdmissionGate:
     def _no_room_for(self) -> float:
         now = self._clock.monotonic()
         if not self._places.room(self._running, len(self._starts), now):
-            stale = self._places.stale_at - now
-            return stale if self._places.refusing and stale > 0 else float("inf")
+            later = self._places.asks_at(self._running) - now
+            return later if later > 0 else float("inf")
         return max(self._closed_for(), self._pace.wait(now))
 
     def _enter(self) -> None:
         if self._door is _Door.CLOSED:
             self._door = _Door.PROBING
 
-    async def _wait_for_change(self, seconds: float) -> None:
-        if self._changed.is_set():
-            self._changed = anyio.Event()
+    async def _wait_at_door(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):
-            await self._changed.wait()
+            await self._turned.wait()
 
-    def _wake(self) -> None:
-        self._changed.set()
+    def _turn(self) -> None:
+        """The door was moved: everyone looks again."""
+        self._turned.set()
+        self._turned = anyio.Event()
+        self._next()
+
+    def _next(self) -> None:
+        """Who has waited longest for room looks again; once through, it calls the next."""
+        if self._waiting:
+            self._waiting[0].set()
 
     # --- what answers teach -----------------------------------------------------
 
     def _not_started(self) -> None:
         """If this task was starting an encode, it is not any more."""
         if self._starts.pop(_this_task(), None) is not None:
-            self._wake()
+            self._next()
 
     def _busy(self, error: Busy) -> None:
         running = self._running
@@ -197,7 +224,7 @@ class AdmissionGate:
             if error.delay is None and running:
                 # It has no place free. Ends of encodes will tell when there is one.
                 self._answered()
-                self._wake()
+                self._next()
                 return
         delay = error.delay
         if delay is None:
@@ -224,7 +251,7 @@ class AdmissionGate:
         """Close for ``delay``; of several answers the longest delay counts."""
         self._opens_at = max(self._opens_at, self._clock.monotonic() + delay)
         self._door = _Door.CLOSED
-        self._wake()
+        self._turn()
 
     def _answered(self) -> None:
         if self._unreachable_since is not None:
@@ -234,13 +261,13 @@ class AdmissionGate:
         if self._door is _Door.PROBING:
             self._door = _Door.OPEN
             self._opens_at = 0.0
-            self._wake()
+            self._turn()
 
     def _abandoned(self) -> None:
         """A probe was cancelled: the next one may try at once."""
         if self._door is _Door.PROBING:
             self._door = _Door.CLOSED
-            self._wake()
+            self._turn()
 
 
 def _this_task() -> asyncio.Task[object] | None:

@@ -2,30 +2,41 @@
 
 Pure: counts and times in, permission out; the gate does the waiting. What it knows:
 
-- A refusal names the service's capacity: the encodes that run at that moment.
-- A place comes free as an encode ends. So a refused start needs no long pause, only
-  fewer encodes: at first one fewer, and if that is refused too, ever more.
-- That there is more room shows only by asking for it, and asking for too much is
-  refused. So refusals are bought from an allowance that the starts taken pay for:
-  the part of the calls that is refused is bounded, whatever the capacity does.
-- Once one beyond the known level is taken, there may be room for many: the level
-  climbs with the answers, with as many starts at risk as the allowance can pay for.
+- A refusal names the service's capacity: the encodes that run at that moment. They are
+  counted by what has been seen of them, some seconds late, so a few fewer are kept.
+- Asking for more costs nothing when it is granted, and one refusal when it is not.
+  Refusals are bought from an allowance that the starts taken pay for. Once one beyond
+  the ceiling is taken, there may be room for many: it climbs until it is refused.
+- A start refused below the ceiling says that the capacity has fallen. Then nothing
+  leaves until a part of the encodes has ended, a larger part after every refusal, so
+  that a fall costs refusals as its logarithm. Falling too far is mended by starts taken.
 """
 
+import math
+
 #: Starts taken that pay for one that may be refused: under 2% of all, with some in reserve.
-STARTS_PER_REFUSAL = 80
+STARTS_PER_REFUSAL = 60
 
 #: Refusals that can be saved up, so that a calm hour pays for a wild one. The same as debts.
-RESERVE = 40.0
+RESERVE = 30.0
 
-#: The part of the encodes in flight that is waited for after a second refusal; then doubled.
-STEP = 0.03
+#: A reserve smaller by this many refusals makes asking e times as rare.
+THRIFT = 15.0
 
-#: The most of them that is waited for at once.
-BIGGEST_STEP = 0.25
+#: The part of the encodes in flight that must have been replaced before more are tried,
+#: where the level is half of the most and the reserve half full; and never more than this.
+TURNOVER, LONGEST_TURNOVER = 0.2, 1.5
 
-#: The part of the encodes in flight that must have been replaced before more are tried.
-TURNOVER = 0.25
+#: Kept free, times the root of the capacity, as ends are seen late by a time that varies;
+#: and the largest part of it, so that a small account loses nothing.
+MARGIN, BIGGEST_MARGIN = 0.5, 0.04
+
+#: The part of the encodes in flight that is waited for after a fall, doubled with each
+#: further refusal; and the most of them that is waited for at once.
+STEP, BIGGEST_STEP = 0.08, 0.3
+
+#: Starts taken in a climb for each further one that may be without an answer.
+CLIMB = 64
 
 #: Seconds after a refusal in which no encode ended, and a start is tried all the same:
 #: what was full may not have been the places. Doubled with every refusal, up to the last.
@@ -41,41 +52,38 @@ class Places:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._level: int | None = None
-        self._ceiling: int | None = None
+        self._sure: int | None = None  # so many may run, as the last answers say
+        self._ceiling: int | None = None  # up to here it climbs without asking
         self._allowance = RESERVE
-        self._refusals = 0
-        self._refused_at = 0.0
-        self._climbed = 0
         self._turn = 0
         self._calm = 0
-        self._lower = 0
+        self._climbed = 0
+        self._refusals = self._falls = self._in_vain = 0
+        self._refused_at, self._refused_with = 0.0, 0
 
     @property
     def level(self) -> int:
         """How many encodes may be in flight, as far as is known."""
-        return self.most if self._level is None else max(1, min(self._level, self.most))
-
-    @property
-    def refusing(self) -> bool:
-        """Whether the last that was heard is a refusal: then one start at a time leaves."""
-        return self._refusals > 0
+        return self.most if self._sure is None else max(1, min(self._sure, self.most))
 
     def room(self, running: int, pending: int, now: float) -> bool:
         """Whether one more start may leave now."""
         total = running + pending
         if total >= self.most:
             return False
-        if self._level is None:
-            return True
         if self._refusals:
-            return pending == 0 and (running < self.level or now >= self.stale_at)
-        return total < self.level or pending < self._risk()
+            return pending == 0 and (running < self.level or now >= self.asks_at(running))
+        if self._sure is None or total < self._sure:
+            return True
+        if pending > self._climbed // CLIMB:
+            return False
+        return self._ceiling is None or total < self._ceiling or self._may_ask()
 
-    @property
-    def stale_at(self) -> float:
-        """When a start may be tried though no place is known to have come free."""
-        return self._refused_at + min(STALEST, STALE * 2.0 ** min(self._refusals - self._lower, 16))
+    def asks_at(self, running: int) -> float:
+        """When a refused start may be tried again though no encode has ended; or never."""
+        if not self._refusals or running < self._refused_with:
+            return math.inf
+        return self._refused_at + min(STALEST, STALE * 2.0 ** min(self._in_vain, 16))
 
     def leaving(self) -> int:
         """A start leaves now. The answer is to be told with what becomes of it."""
@@ -84,16 +92,16 @@ class Places:
     def taken(self, running: int, turn: int) -> None:
         """A start was taken; it is one of the ``running``."""
         self._allowance = min(RESERVE, self._allowance + 1 / STARTS_PER_REFUSAL)
-        if self._level is None or turn != self._turn:
+        if self._sure is None or turn != self._turn:
             return
         self._calm += 1
         if self._refusals:
-            self._lower = 0
-            self._refusals, self._climbed, self._level = 0, 1, running
-        elif running > self._level:
-            self._level = running
+            self._refusals = self._falls = self._in_vain = 0
+            self._sure = running
+        elif running > self._sure:
+            self._sure = running
             self._climbed += 1
-        if self._ceiling is not None and running >= self._ceiling:
+        if self._ceiling is not None and running > self._ceiling:
             self._ceiling, self._climbed = None, 0
 
     def refused(self, running: int, turn: int, now: float) -> None:
@@ -102,34 +110,29 @@ class Places:
         if turn != self._turn:
             return  # it left before an earlier refusal was known, which says it all
         self._turn += 1
-        self._refusals += 1
-        self._refused_at = now
         self._calm = self._climbed = 0
-        # Refused though fewer run than when it last was: so it has less room than then.
-        fell = self._refusals > 1 and running < (self._ceiling or 0)
-        self._lower = self._lower + 1 if fell else 0
-        self._ceiling = running
-        self._level = max(0, running - self._fewer(running))
+        self._refused_at = now
+        if self._refusals and running >= self._refused_with:
+            self._in_vain += 1
+            return  # nothing has ended: that it is still full is no news
+        asked = not self._refusals and (self._sure is None or running >= self._sure)
+        self._falls += not asked
+        self._refusals += 1
+        self._refused_with, self._in_vain = running, 0
+        margin = min(MARGIN * math.sqrt(running), BIGGEST_MARGIN * running)
+        self._ceiling = max(1, running - round(margin))
+        self._sure = max(1, running - round(max(margin, self._step() * running)))
 
-    def _fewer(self, running: int) -> int:
-        """How many encodes to wait for beyond the first. More where refusals have run short."""
-        steps = self._lower + (self._allowance < RESERVE / 4)
-        if not steps:
-            return 0
-        part = min(BIGGEST_STEP, STEP * 2.0 ** min(steps - 1, 16))
-        return max(1, int(running * part))
+    def _step(self) -> float:
+        return min(BIGGEST_STEP, STEP * 2.0 ** min(self._falls - 1, 16)) if self._falls else 0.0
 
-    def _risk(self) -> int:
-        """How many starts beyond what is known to be taken may be without an answer."""
-        if self._climbed:  # it climbs: there was more room than was known
-            return max(1, int(min(self._climbed / 2, self._allowance / 4)))
-        return int(self._calm >= self._starts_before_asking())
-
-    def _starts_before_asking(self) -> float:
-        """How many starts to see taken before one beyond the level is tried.
+    def _may_ask(self) -> bool:
+        """Whether enough was taken since the last refusal to risk another one.
 
         A part of the level is the same part of an encode's time, however long they
-        take. The emptier the reserve, the more of it.
+        take. Much room above and a full reserve make it smaller.
         """
-        short = RESERVE / 2 / max(1.0, self._allowance)
-        return min(2.0 * STARTS_PER_REFUSAL, TURNOVER * self.level * short)
+        above = max(1, self.most - self.level)
+        thrift = math.exp((RESERVE / 2 - self._allowance) / THRIFT)
+        turnover = TURNOVER * math.sqrt(self.level / above) * thrift
+        return self._calm >= min(LONGEST_TURNOVER, turnover) * self.level

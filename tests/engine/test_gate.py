@@ -8,7 +8,13 @@ import pytest
 from orchestrator.engine.gate import AdmissionGate
 from orchestrator.engine.limits import Patience
 from orchestrator.engine.spacing import StartPace
-from orchestrator.model.errors import BadRequest, Busy, Unreachable
+from orchestrator.model.errors import (
+    BadRequest,
+    Busy,
+    LedgerProblem,
+    Superseded,
+    Unreachable,
+)
 from tests.engine.simulated import LoopClock
 
 pytestmark = pytest.mark.looptime
@@ -113,6 +119,56 @@ async def test_an_error_that_is_an_answer_reopens_it() -> None:
     assert await door.call(fine) == pytest.approx(10)
 
 
+@pytest.mark.parametrize("error", [Superseded("cancelled"), LedgerProblem("the disk is full")])
+async def test_what_the_ledger_says_is_no_answer_of_the_service(error: Exception) -> None:
+    door, _ = gate()
+    with pytest.raises(Busy):
+        await door.call(raising(Busy("full", 10)))
+    with pytest.raises(type(error)):
+        await door.call(raising(error))
+    entered: list[float] = []
+
+    async def probe() -> None:
+        entered.append(anyio.current_time())
+        await anyio.sleep(3)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(2):
+            tasks.start_soon(door.call, probe)
+    assert entered == [pytest.approx(10), pytest.approx(13)]  # still one at a time
+
+
+async def test_one_place_wakes_one_of_many_who_wait_and_a_cancelled_one_is_passed_over() -> None:
+    door, _ = gate(in_flight=1)
+    await begin(door)
+    took: list[int] = []
+
+    async def worker(number: int) -> None:
+        await door.take_slot()
+        took.append(number)
+
+    async with anyio.create_task_group() as tasks:
+        first = anyio.CancelScope()
+        tasks.start_soon(_wait_in, first, worker, 0)
+        await anyio.sleep(1)
+        for number in (1, 2, 3):
+            tasks.start_soon(worker, number)
+        await anyio.sleep(1)
+        first.cancel()
+        door.free_slot()
+        await anyio.sleep(1)
+        assert took == [1]
+        door.set_most(3)
+    assert took == [1, 2, 3]
+
+
+async def _wait_in(
+    scope: anyio.CancelScope, worker: Callable[[int], Awaitable[None]], number: int
+) -> None:
+    with scope:
+        await worker(number)
+
+
 async def test_an_unreachable_service_is_waited_for_and_given_up_in_the_end() -> None:
     door, notes = gate(first=1.0, cap=10.0, unreachable_for=60.0)
     tries = 0
@@ -166,15 +222,16 @@ async def test_a_refused_start_without_a_time_waits_for_an_encode_to_end_and_no_
     for _ in range(50):
         await begin(door)
     await refuse(door)
-    assert (door.window, door.in_flight) == (50, 50)
+    assert (door.window, door.in_flight) == (48, 50)
     assert not notes  # the service is as well as ever: it is only full
     with anyio.move_on_after(5) as scope:
         await door.take_slot()
     assert scope.cancelled_caught
     await door.call(fine)  # all other calls go on
-    door.free_slot()
+    for _ in range(3):
+        door.free_slot()
     await begin(door)
-    assert door.in_flight == 50
+    assert door.in_flight == 48
     assert anyio.current_time() == 5
 
 
