@@ -253,6 +253,9 @@ class RetryConfig(Section):
     """What happens after an error that may pass: backoff with full jitter."""
 
     attempts: Count = Field(8, description="Tries of one step before its item fails.")
+    encodes: Count = Field(
+        3, description="Encodes of one item in a run, where they are lost or fail in passing."
+    )
     first: Seconds = Field(1.0, description="Longest pause after the first failure, seconds.")
     cap: Annotated[Seconds, Field(le=900)] = Field(
         60.0, description="Longest pause after any failure, seconds; 900 at most."

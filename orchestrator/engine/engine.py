@@ -95,7 +95,7 @@ class Engine:
         observer, clock, ledger = parts.observer, parts.clock, parts.ledger
         self._queues = [StageQueue(clock) for _ in range(3)]
         self._uploads, self._starts, self._collects = self._queues
-        self._stirred = anyio.Event()
+        self._lead = anyio.Event()
         self.entrance = Entrance(lambda: len(self._starts))
         journal = Journal(ledger, observer)
         self._gate = AdmissionGate(
@@ -272,21 +272,27 @@ class Engine:
         """Uploads keep a bounded lead, but what is most urgent need not wait for it."""
         self._feeder.hungry()
         probe = await self.entrance.uploads.passed()
-        while len(self._starts) >= self._limits.upload_ahead and not self._overtakes():
+        while not self._within_lead():
             # One event for all who wait: who replaced it would leave the others asleep.
-            if self._stirred.is_set():
-                self._stirred = anyio.Event()
-            await self._stirred.wait()
+            if self._lead.is_set():
+                self._lead = anyio.Event()
+            await self._lead.wait()
         return probe
 
-    def _overtakes(self) -> bool:
+    def _within_lead(self) -> bool:
+        if len(self._starts) < self._limits.upload_ahead:
+            return True
         best, waiting = self._uploads.best(), self._starts.best()
         return best is not None and waiting is not None and best < waiting
+
+    def _look_at_lead(self) -> None:
+        """Something has changed: those who wait to upload may go on."""
+        if not self._lead.is_set() and self._within_lead():
+            self._lead.set()
 
     async def _may_start(self) -> bool:
         probe = await self.entrance.starts.passed()
         await self._gate.room()
-        self._stirred.set()
         return probe
 
     async def _setback(self, work: Work, error: Exception, queue: StageQueue | None) -> None:
@@ -315,13 +321,14 @@ class Engine:
     def _take_up(self, item: Item) -> None:
         work = self._works[item.id] = Work(item)
         self._uploads.put(work)
-        self._stirred.set()
+        self._look_at_lead()
 
     def _uploaded(self, work: Work) -> None:
         self._starts.put(work)
 
     def _started(self, work: Work) -> None:
         self._feeder.on_its_way(work.item.id)
+        self._look_at_lead()
         self._poller.watch(work)
 
     def _encoded(self, work: Work) -> None:
@@ -349,6 +356,7 @@ class Engine:
         self._free_slot(work)
         self._works.pop(work.item.id, None)
         self._feeder.on_its_way(work.item.id)
+        self._look_at_lead()
         if not self._works or work.item.state is State.PENDING:
             self._feeder.stir()
 

@@ -25,7 +25,8 @@ class Limits:
 class Patience:
     """How long the engine waits and how often it tries; times in seconds.
 
-    ``attempts`` bounds the tries of one step of an item. Backoff has full
+    ``attempts`` bounds the tries of one step of an item, ``encodes`` how often it is
+    encoded in one run where encodes are lost or fail in passing. Backoff has full
     jitter between 0 and a bound that doubles from ``first`` up to ``cap``.
     ``unreachable_for`` is how long a service may be out of reach before the
     run ends, with everything resumable; ``settle`` for how long a start whose
@@ -37,6 +38,7 @@ class Patience:
     """
 
     attempts: int = 8
+    encodes: int = 3
     first: float = 1.0
     cap: float = 60.0
     unreachable_for: float = 3600.0

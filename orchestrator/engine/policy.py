@@ -62,15 +62,13 @@ class Stop:
 
 Verdict = Retry | Wait | Renew | Fail | Stop
 
-#: Errors that a repeat of the same step can't mend: the attempt itself is void.
-_VOID = (SourceChanged, Stuck, TaskLost)
-
 
 class RetryPolicy:
     """Decides by family; counts and delays come from tenacity's strategies."""
 
     def __init__(self, patience: Patience) -> None:
-        self._stop = stop_after_attempt(patience.attempts)
+        self._tries = stop_after_attempt(patience.attempts)
+        self._encodes = stop_after_attempt(patience.encodes)
         self._wait = wait_random_exponential(multiplier=patience.first, max=patience.cap)
 
     def verdict(self, error: Exception, failures: int, attempts: int) -> Verdict:
@@ -86,25 +84,28 @@ class RetryPolicy:
                 return Wait()
             case NotSettled():
                 return Wait(error.delay)
-            case Transient() if isinstance(error, _VOID):
-                return self.renewed(attempts)
+            case SourceChanged():
+                return Fail() if _over(self._tries, attempts) else Renew(self.delay(attempts))
+            case Stuck() | TaskLost():
+                return self.another_encode(attempts)
             case Transient() | OutcomeUnknown():
-                return Fail() if self._spent(failures) else Retry(self.delay(failures))
+                return Fail() if _over(self._tries, failures) else Retry(self.delay(failures))
             case Permanent():
                 return Fail()
             case _:
                 return Fail()
 
-    def renewed(self, attempts: int) -> Renew | Fail:
-        """Another attempt, as long as there are any left; ``attempts`` are used."""
-        return Fail() if self._spent(attempts) else Renew(self.delay(attempts))
+    def another_encode(self, attempts: int) -> Renew | Fail:
+        """Another attempt for an encode that came to nothing; ``attempts`` are used."""
+        return Fail() if _over(self._encodes, attempts) else Renew(self.delay(attempts))
 
     def delay(self, failures: int) -> float:
         """Seconds before the next try: exponential, capped, with full jitter."""
         return self._wait(_after(failures))
 
-    def _spent(self, tries: int) -> bool:
-        return bool(self._stop(_after(tries)))
+
+def _over(bound: stop_after_attempt, tries: int) -> bool:
+    return bool(bound(_after(tries)))
 
 
 def _after(tries: int) -> RetryCallState:

@@ -109,12 +109,15 @@ class StageQueue:
                 self._wake_one()  # hand the call on: this worker is going away
             raise
         finally:
-            if woken.cancelled():
+            if woken.cancelled() and woken in self._waiters:
                 self._waiters.remove(woken)
 
     def _wake_one(self) -> None:
-        if self._waiters:
-            self._waiters.popleft().set_result(None)
+        while self._waiters:
+            woken = self._waiters.popleft()
+            if not woken.done():  # else its worker is being cancelled
+                woken.set_result(None)
+                return
 
     def _new_ticket(self, work: Work) -> int:
         ticket = self._tickets[work.item.id] = next(self._numbers)

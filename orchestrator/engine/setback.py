@@ -69,7 +69,7 @@ class Setbacks:
         verdict = self._policy.verdict(error, work.failures + 1, attempts)
         if isinstance(verdict, Retry) and work.item.state is State.ENCODING:
             # The task has ended with this: only another attempt can do better.
-            verdict = self._policy.renewed(attempts)
+            verdict = self._policy.another_encode(attempts)
         if not isinstance(verdict, Wait):
             work.failures += 1
         return verdict

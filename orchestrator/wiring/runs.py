@@ -267,6 +267,7 @@ class _Run:
         retry, service = self._config.retry, self._config.service(self._service)
         return Patience(
             attempts=retry.attempts,
+            encodes=retry.encodes,
             first=retry.first,
             cap=retry.cap,
             settle=service.settle,
