@@ -57,7 +57,7 @@ async def _run_engine(url: str, folder: Path) -> dict[str, float]:
             read(job.manifest), recipe, keep_going=False, retry=lambda _: False
         )
         assert taken.taken, taken.problems
-        async with Http() as http:
+        async with Http(connections=256) as http:
             parts = Parts(
                 service=QencodeService("null", http, url, _KEY, env={}),
                 uploader=TusUploader(http, url),

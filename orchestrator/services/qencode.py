@@ -65,7 +65,7 @@ class QencodeService:
             raise Transient("create_task: answer not understood: it has no task_token")
         upload_to = None
         if isinstance(upload_url, str) and upload_url:
-            upload_to = relative(f"{upload_url.rstrip('/')}/{task}", self._base)
+            upload_to = f"{relative(upload_url.rstrip('/'), self._base)}/{task}"
         return attempt.but(task=task, upload_to=upload_to)
 
     async def start(self, attempt: Attempt, request: Mapping[str, Any], payload: str | None) -> str:
