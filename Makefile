@@ -34,7 +34,7 @@ simulate: $(VENV)/.dev  ## A night of 50,000 items and five storms, on a virtual
 	@$(BIN)/python -m tests.simulation
 
 clean:  ## Remove the virtual environment, caches and the demo
-	rm -rf $(VENV) demo .orchestrator .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) benchmarks/.cache demo .orchestrator .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
