@@ -8,6 +8,7 @@ what they would have made of the same line.
 import csv
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
+from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -19,11 +20,15 @@ from orchestrator.manifest.rows import COLUMNS, PLACES, PRIORITIES, seconds_of
 from orchestrator.manifest.sources import FingerprintKind, fingerprinter
 from orchestrator.manifest.uris import normalise
 from orchestrator.model.errors import SourceMissing
-from orchestrator.model.plain import Blank, PlainRecipe, is_plain, is_plain_path
+from orchestrator.model.items import DEFAULT_PRIORITY
+from orchestrator.model.plain import LONGEST_NAME, Blank, PlainRecipe, is_plain, is_plain_path
 from orchestrator.model.turns import Order, weight
 
 #: What every row has, beside the columns of the manifest.
 _OWN = ("name", "stem", "parent", "id")
+
+#: Of these, any values in one folder make paths that are alike.
+_PLACED = frozenset({"name", "stem", "parent"})
 
 #: Stands for any file's name while its folder is looked at.
 _ANY = "x"
@@ -65,22 +70,21 @@ class PlainRows:
 
     def __init__(self, about: PlainManifest) -> None:
         self._about = about
-        columns = about.columns
-        others = [name for name in columns if name not in COLUMNS]
+        columns, recipe = about.columns, about.recipe
+        names = (*_OWN, *columns)
         self._width = len(columns)
+        self._source = columns.index("source")
+        self._duration = columns.index("duration") if "duration" in columns else None
         # An absent column reads the empty cell that each row gets at its end.
-        self._at = [columns.index(name) if name in columns else -1 for name in COLUMNS]
-        self._others = [columns.index(name) for name in others]
-        names = (*_OWN, *others)
-        self._duration = names.index("duration") if "duration" in names else 0
-        places = ",".join(f'{_json(name)}:"%s"' for name in names)
-        self._fields = f"{{{places}}}"
-        self._quotes = 4 * len(names)
-        recipe = about.recipe
-        self._digest = _filler(recipe.digest, names)
+        self._meant = [columns.index(name) if name in columns else -1 for name in COLUMNS[1:]]
+        self._means_more = len(columns) > 1 + len(set(columns).difference(COLUMNS))
+        shown = [*_OWN, *[name for name in columns if name not in COLUMNS]]
+        places = ",".join(f'{_json(name)}:"%s"' for name in shown)
+        fields = Blank(f"{{{places}}}", tuple(shown))
+        self._all = _joined([fields, recipe.digest, recipe.into, recipe.payload], names)
         self._start = blake2b(recipe.digest_start, digest_size=recipe.digest_bytes)
-        self._into = _filler(recipe.into, names) if recipe.into else None
-        self._payload = _filler(recipe.payload, names) if recipe.payload else None
+        self._base = f"{recipe.base}/" if recipe.into else ""
+        self._same_path = recipe.into is None or _PLACED.issuperset(recipe.into.names)
         self._fingerprint = fingerprinter(about.fingerprint)
         self._order = Order(about.order)
         self._places = Places(about.base)
@@ -95,86 +99,64 @@ class PlainRows:
         """
         if "\r" in block:
             block = block.replace("\r\n", "\n")
+        delimiter = self._about.delimiter
         lines = block.removesuffix("\n").split("\n")
+        records: Iterable[list[str]] = [text.split(delimiter) for text in lines]
+        if '"' in block:
+            records = csv.reader(lines, delimiter=delimiter, strict=True)
+        # Nearly always one look tells of a thousand rows.
+        sure = is_plain(block.replace("\n", "").replace(delimiter, ""))
         plain = self._plain
         return [
-            plain(number, cells) or text
-            for number, (text, cells) in enumerate(
-                zip(lines, self._cells(block, lines), strict=True), line
-            )
+            (plain(number, cells) if sure or is_plain("".join(cells)) else None) or text
+            for number, (text, cells) in enumerate(zip(lines, records, strict=True), line)
         ]
 
-    def _cells(self, block: str, lines: Sequence[str]) -> Iterable[list[str]]:
-        if '"' in block:
-            return csv.reader(lines, delimiter=self._about.delimiter, strict=True)
-        delimiter = self._about.delimiter
-        return [text.split(delimiter) for text in lines]
-
     def _plain(self, line: int, cells: list[str]) -> tuple[Any, ...] | None:
+        """The row of plain cells, None if more than that has to be known of it."""
         if len(cells) != self._width:
             return None
-        cells.append("")
-        at_source, at_stitch, at_id, at_priority, at_payload, at_tags = self._at
-        priority = PRIORITIES.get(cells[at_priority])
-        if priority is None or cells[at_stitch] or cells[at_payload] or cells[at_tags]:
-            return None
-        source = cells[at_source].strip()
+        source, key, priority = cells[self._source].strip(), "", DEFAULT_PRIORITY
+        if self._means_more:
+            stitch, key, urgency, payload, tags = map([*cells, ""].__getitem__, self._meant)
+            if stitch or payload or tags or urgency not in PRIORITIES:
+                return None
+            key, priority = key.strip(), PRIORITIES[urgency]
         cut = source.rfind("/") + 1
-        head, name = source[:cut], source[cut:]
-        if head != self._head:
-            self._head, self._folder = head, self._look_at(head)
-        folder = self._folder
+        if source[:cut] != self._head:
+            self._head = source[:cut]
+            self._folder = self._look_at(self._head)
+        folder, name = self._folder, source[cut:]
         if folder is None or not name or name[0] in ".~":
             return None
         if not folder.is_local and ("?" in name or "#" in name or "%" in name):
             return None
         source = folder.path + name
-        key = cells[at_id].strip() or source
+        key = key or source
         dot = name.rfind(".")
-        values = (
-            *(name, name[:dot] if dot > 0 else name, folder.parent, key),
-            *[cells[at] for at in self._others],
-        )
-        fields = self._fields % values
-        if not fields.isascii() or not fields.isprintable():
+        stem = name[:dot] if dot > 0 else name
+        fields, digest, below, payload = self._all((name, stem, folder.parent, key, *cells))
+        if len(payload) > self._about.recipe.longest_payload or not self._is_path(below):
             return None
-        if "$" in fields or "\\" in fields or "@" in fields or fields.count('"') != self._quotes:
-            return None
-        return self._versioned(line, key, source, priority, values, fields, folder)
-
-    def _versioned(
-        self,
-        line: int,
-        key: str,
-        source: str,
-        priority: int,
-        values: tuple[str, ...],
-        fields: str,
-        folder: _Folder,
-    ) -> tuple[Any, ...] | None:
-        if self._payload and len(self._payload(values)) > self._about.recipe.longest_payload:
-            return None
-        below = ""
-        if self._into:
-            below = self._into(values)
-            if not is_plain_path(below):
-                return None
-            below = f"{self._about.recipe.base}/{below}"
         fingerprint, size, seconds = "", None, None
         try:
-            if self._duration:
-                seconds = seconds_of(values[self._duration])
+            if self._duration is not None:
+                seconds = seconds_of(cells[self._duration])
             if folder.is_local:
                 fingerprint, size = self._fingerprint(source)
         except (Fault, SourceMissing):
             return None
         state = self._start.copy()
-        state.update(self._digest(values).encode())
+        state.update(digest.encode())
         heavy = weight(self._order, seconds, size)
         return (
             *(key, source, None, priority, None, None, fields, fingerprint, state.hexdigest()),
-            *(below, size, seconds, line, heavy),
+            *(self._base + below, size, seconds, line, heavy),
         )
+
+    def _is_path(self, below: str) -> bool:
+        """Whether outputs go below; in a folder like others there, all but too long names do."""
+        return len(below) <= LONGEST_NAME if self._same_path else is_plain_path(below)
 
     def _look_at(self, head: str) -> _Folder | None:
         """What sources that begin with ``head`` and a plain name come to."""
@@ -185,8 +167,12 @@ class PlainRows:
         except Fault:
             return None
         name, _, parent = self._places.of(source)
-        if name != _ANY or not source.endswith(f"/{_ANY}") or not is_plain(source):
+        if name != _ANY or not source.endswith(f"/{_ANY}") or not is_plain(source + parent):
             return None
+        if self._same_path and self._base:
+            below = self._all((_ANY, _ANY, parent, "", *[""] * self._width))[2]
+            if not is_plain_path(below):
+                return None
         return _Folder(source.removesuffix(_ANY), parent, source[0] == "/")
 
 
@@ -194,11 +180,11 @@ def _json(text: str) -> str:
     return orjson.dumps(text).decode().replace("%", "%%")
 
 
-def _filler(blank: Blank, names: Sequence[str]) -> Callable[[tuple[str, ...]], str]:
-    """Fills in a blank from values in the order of ``names``."""
-    text = blank.format
-    if not blank.names:
-        fixed = text % ()
-        return lambda _values: fixed
-    values_of = itemgetter(*map(list(names).index, blank.names))
-    return lambda values: text % values_of(values)
+def _joined(
+    blanks: Sequence[Blank | None], names: Sequence[str]
+) -> Callable[[tuple[str, ...]], list[str]]:
+    """Fills in all blanks from values in the order of ``names``; without a blank comes ""."""
+    whole = "\0".join(blank.format if blank else "" for blank in blanks)
+    at = list(map(list(names).index, chain.from_iterable(b.names for b in blanks if b)))
+    values_of, last = itemgetter(*at), len(blanks) - 1
+    return lambda values: (whole % values_of(values)).split("\0", last)

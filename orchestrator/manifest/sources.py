@@ -28,7 +28,10 @@ def fingerprint(path: str) -> tuple[str, int]:
     Raises ``SourceMissing`` if the file is not there, is not a regular file,
     can't be read, or is empty.
     """
-    info = _stat(path)
+    try:
+        info = os.stat(path)  # noqa: PTH116 - once a row: a Path costs more than the call
+    except (OSError, ValueError) as error:
+        raise _missing(path, error) from None
     size = info.st_size
     if not size or info.st_mode & _TOLD_BY != _READABLE_FILE:
         _check(path, info)
@@ -41,13 +44,13 @@ def content_fingerprint(path: str) -> tuple[str, int]:
     Reads the whole file, in pieces. Survives copying and touching, which
     ``fingerprint`` does not. Raises ``SourceMissing`` like ``fingerprint``.
     """
-    _check(path, _stat(path))
     try:
+        _check(path, Path(path).stat())
         with Path(path).open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
-    except OSError as error:
-        raise SourceMissing(f"{path} can't be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise _missing(path, error) from None
     return f"b2-{digest.hexdigest()}", size
 
 
@@ -58,14 +61,11 @@ def fingerprinter(kind: FingerprintKind) -> Callable[[str], tuple[str, int | Non
     return content_fingerprint if kind == "content" else lambda _path: ("", None)
 
 
-def _stat(path: str) -> os.stat_result:
-    try:
-        return os.stat(path)  # noqa: PTH116 - once a row: a Path costs more than the call
-    except FileNotFoundError:
-        raise SourceMissing(_absence(path)) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SourceMissing(f"{path} can't be read: {reason}") from None
+def _missing(path: str, error: Exception) -> SourceMissing:
+    if isinstance(error, FileNotFoundError):
+        return SourceMissing(_absence(path))
+    reason = getattr(error, "strerror", None) or str(error)
+    return SourceMissing(f"{path} can't be read: {reason}")
 
 
 def _check(path: str, info: os.stat_result) -> None:
