@@ -37,11 +37,15 @@ _MEMORY = 32_768
 #: The same for H: it follows how old the tasks are that run now, as when all began at once.
 _RECENT = 256
 
-#: The mean gap as a part of the mean time to an end, where that is more than the shortest.
+#: The mean gap: so many of the shortest, or that part of the mean time to an end if it is more.
+_SHORTEST = 2.0
 _WORTH = 0.005
 
 #: The gap as a part of the age, while no end was ever seen.
 _GROWTH = 0.2
+
+#: The gap as a part of the time for which an end has been overdue.
+_OVERDUE = 0.125
 
 
 class Outlook(NamedTuple):
@@ -81,16 +85,16 @@ class _Life:
 
     def count(self, begin: float, end: float, ended: bool) -> None:
         """Watched from ``begin`` to ``end``; an end lies anywhere in between."""
-        length = end - begin
-        if length <= 0:
+        if end <= begin:
             return
-        share, weight = (1.0 / length, 0.5) if ended else (0.0, 1.0)
+        weight, share = (0.5, 1.0 / (end - begin)) if ended else (1.0, 0.0)
         cell, at = bisect_right(_EDGES, begin), begin
         while at < end:
-            here = min(_EDGES[cell], end) - at
+            edge = _EDGES[cell]
+            here = min(edge, end) - at
             self.time[cell] += here * weight
             self.ends[cell] += here * share
-            at, cell = _EDGES[cell], cell + 1
+            at, cell = edge, cell + 1
 
     def halve(self) -> None:
         self.ends = [count / 2 for count in self.ends]
@@ -161,36 +165,36 @@ class Pace:
             guess = outlook.scale * _HOLDS if _is_forecast(outlook.kind) else 0.0
             return self._bounded(guess or max(2 * self._shortest, outlook.age * _GROWTH))
         overall = self._ends / self._time
-        mean_gap = max(1.8 * self._shortest, _WORTH / overall)
+        mean_gap = max(_SHORTEST * self._shortest, _WORTH / overall)
         if not outlook.kind:
             return self._bounded(mean_gap)
         return self._bounded(self._until_worth(outlook, overall, mean_gap))
 
     def growing(self, seconds: float) -> float:
         """The gap for what must end any moment, and has not for ``seconds``."""
-        return self._bounded(seconds / 4)
+        return self._bounded(seconds * _OVERDUE)
 
     def _until_worth(self, outlook: Outlook, overall: float, mean_gap: float) -> float:
         """Walk over the cells until what they are worth adds up to one look."""
         kind, scale, age = outlook
-        life = self._lives.get(kind) or _NOTHING
-        forecast = _is_forecast(kind)
+        life = self._lives.get(kind, _NOTHING)
+        ends, time, usual = life.ends, life.time, scale * overall
+        holds = _HOLDS if _is_forecast(kind) else 0.0
         at = age / scale
-        cell, waited, looks = bisect_right(_EDGES, at), 0.0, 0.0
+        cell, waited, wanted = bisect_right(_EDGES, at), 0.0, mean_gap
         while waited < self._longest:
-            guess = _HARDLY if forecast and at < _HOLDS else 1.0
-            width = (_EDGES[cell] - at) * scale
+            edge = _EDGES[cell]
+            width = (edge - at) * scale
             # How many times likelier an end is here than on the whole. What is guessed
             # weighs as much as the ends that a cell of this width would have then.
             weight = min(_GUESS, width * overall)
-            seconds = life.time[cell] * scale * overall
-            chance = (life.ends[cell] + weight) / (seconds + weight / guess)
-            worth = math.sqrt(chance) / mean_gap
-            if looks + width * worth >= 1.0:
-                return waited + (1.0 - looks) / worth
-            looks += width * worth
+            guess = _HARDLY if at < holds else 1.0
+            worth = math.sqrt((ends[cell] + weight) / (time[cell] * usual + weight / guess))
+            if width * worth >= wanted:
+                return waited + wanted / worth
+            wanted -= width * worth
             waited += width
-            at, cell = _EDGES[cell], cell + 1
+            at, cell = edge, cell + 1
         return waited
 
     def _bounded(self, wanted: float) -> float:

@@ -235,8 +235,9 @@ class Poller:
         for warning in report.warnings:
             self._observer.note(f"{work.item.key}: {warning}")
         self._observer.percent(work.item, report.phase, 100.0)
-        now = work.item.to(State.COLLECTING)
-        if report.duration is not None:
+        if report.duration is None:
+            now = work.item.to(State.COLLECTING)
+        else:
             now = work.item.noting(State.COLLECTING, duration=report.duration)
         note = "; ".join(report.warnings)
         work.item = self._journal.jot(work.item, now, outputs=report.outputs, note=note)

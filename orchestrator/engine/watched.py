@@ -107,9 +107,12 @@ class Watched:
 
 
 def _by_source(item: Item, age: float) -> Outlook:
-    """The source's length says most, its size less, and no more than the age is left else."""
+    """The source's length says most, its size less; else nothing but the age is known.
+
+    Sources below a second or a megabyte cost what every encode costs.
+    """
     if item.duration:
-        return Outlook("length", item.duration, age)
+        return Outlook("length", max(1.0, item.duration), age)
     if item.size:
-        return Outlook("size", item.size / 1e6, age)
+        return Outlook("size", max(1.0, item.size / 1e6), age)
     return Outlook("time", 1.0, age)

@@ -33,9 +33,9 @@ class Phase(StrEnum):
     FAULTED = "faulted"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TaskReport:
-    """A service's answer about one task.
+    """A service's answer about one task. Nobody changes it, though it is not frozen: see ``items``.
 
     ``percent`` is 0 to 100. ``duration`` is the source's, in seconds. For
     ``FAULTED``: ``fault`` is the error to act on (its family decides), built

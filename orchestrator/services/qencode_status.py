@@ -6,7 +6,7 @@ as JSON in a string, and fields are missing. Nothing here raises.
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.model.errors import EncodeFailed, Transient
@@ -50,7 +50,7 @@ def read_status(task: str, doc: Any, base: str, secrets: set[str]) -> TaskReport
 
     URLs under ``base`` become relative. ``secrets`` are blanked in messages.
     """
-    if not isinstance(doc, Mapping):
+    if not isinstance(doc, dict):
         return None
     said = _text(doc.get("status")).lower()
     failed = code_of(doc.get("error")) != 0
@@ -65,7 +65,7 @@ def read_status(task: str, doc: Any, base: str, secrets: set[str]) -> TaskReport
         status_url=relative(url, base) if url.startswith(("http://", "https://")) else None,
         duration=_number(doc.get("duration")),
         outputs=tuple(_outputs(doc, base)),
-        warnings=tuple(scrub(text, secrets) for text in _warnings(doc)),
+        warnings=tuple([scrub(text, secrets) for text in _warnings(doc)]),
         fault=_fault(doc, secrets) if phase is Phase.FAULTED else None,
         replaced_by=_replacement(task, doc) if phase is Phase.FAULTED else None,
     )
@@ -79,11 +79,10 @@ def _fault(doc: Mapping[str, Any], secrets: set[str]) -> EncodeFailed | Transien
 
 
 def _outputs(doc: Mapping[str, Any], base: str) -> Iterator[Output]:
-    for field, kind in _LISTS.items():
-        for each in _objects(doc.get(field)):
-            url, tag = _text(each.get("url")), _text(each.get("tag"))
-            if url:
-                yield _output(each, _kind(tag, kind), tag, relative(url, base))
+    for field, each in _listed(doc):
+        url, tag = _text(each.get("url")), _text(each.get("tag"))
+        if url:
+            yield _output(each, _kind(tag, _LISTS[field]), tag, relative(url, base))
 
 
 def _kind(tag: str, listed: str) -> str:
@@ -116,11 +115,12 @@ def _warnings(doc: Mapping[str, Any]) -> Iterator[str]:
         parts = (_text(each.get(name)) for name in ("tag", "message", "details"))
         if text := ": ".join(part for part in parts if part):
             yield text
-    for field in _LISTS:
-        for each in _objects(doc.get(field)):
-            if code_of(each.get("error")) and not code_of(doc.get("error")):
-                reason = _text(each.get("error_description")) or "it was not made"
-                yield f"{_text(each.get('tag')) or field}: {reason}"
+    if code_of(doc.get("error")):
+        return
+    for field, each in _listed(doc):
+        if code_of(each.get("error")):
+            reason = _text(each.get("error_description")) or "it was not made"
+            yield f"{_text(each.get('tag')) or field}: {reason}"
 
 
 def _replacement(task: str, doc: Mapping[str, Any]) -> str | None:
@@ -134,10 +134,16 @@ def _replacement(task: str, doc: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _objects(value: Any) -> Iterator[Mapping[str, Any]]:
-    for each in value if isinstance(value, list) else ():
-        if isinstance(each, Mapping):
-            yield each
+def _listed(doc: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What the four lists of outputs hold, each with the list's name."""
+    for field in _LISTS:
+        if listed := doc.get(field):
+            for each in _objects(listed):
+                yield field, each
+
+
+def _objects(value: Any) -> Sequence[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else ()
 
 
 def _text(value: Any) -> str:
@@ -145,7 +151,7 @@ def _text(value: Any) -> str:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+    if value is None or isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
         number = float(value)

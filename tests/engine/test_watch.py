@@ -216,11 +216,11 @@ async def test_stored_after_100_percent_is_seen_soon_but_not_asked_for_all_the_t
         watch.poller.watch(encoding(1))
         await asyncio.sleep(600.0)
     saving = [now for now, _, _ in site.asked if now > 105]
-    gaps = [later - now for now, later in itertools.pairwise(saving)]
+    gaps = [round(later - now, 6) for now, later in itertools.pairwise(saving)]
     assert gaps[0] <= 6.0
     assert gaps == sorted(gaps)
-    assert len(gaps) < 20
-    assert watch.done["k1"] < 480
+    assert len(gaps) < 30
+    assert watch.done["k1"] < 440
 
 
 async def test_a_silent_task_is_told_about_once() -> None:
