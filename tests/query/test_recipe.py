@@ -126,6 +126,26 @@ def test_a_job_without_a_payload(tmp_path: Path) -> None:
     assert recipe.check(row()) is None
 
 
+def test_the_service_calls_back_where_the_run_listens(recipe: QencodeRecipe) -> None:
+    assert "callback_url" not in recipe.request(item())["query"]
+    recipe.callback_url = "https://encode.example/hooks/unguessable"
+    query = recipe.request(item())["query"]
+    assert query["callback_url"] == "https://encode.example/hooks/unguessable"
+
+
+def test_a_place_for_callbacks_that_the_job_names_is_kept(tmp_path: Path) -> None:
+    own = 'callback_url = "https://mine.example/{id}"\nupscale = 1\n'
+    recipe = QencodeRecipe(written(tmp_path, JOB.replace("upscale = 1\n", own)))
+    recipe.callback_url = "https://encode.example/hooks/unguessable"
+    assert recipe.request(item())["query"]["callback_url"] == "https://mine.example/7"
+
+
+def test_where_a_run_listens_makes_no_other_version(recipe: QencodeRecipe) -> None:
+    before = recipe.digest(row())
+    recipe.callback_url = "https://encode.example/hooks/unguessable"
+    assert recipe.digest(row()) == before
+
+
 # --- what a rerun compares ------------------------------------------------------------
 
 
