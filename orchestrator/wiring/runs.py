@@ -32,14 +32,12 @@ from orchestrator.report import Counting, RunObserver
 from orchestrator.settings import QencodeService
 from orchestrator.wiring import bounds
 from orchestrator.wiring.beside import beside
-from orchestrator.wiring.callbacks import open_callbacks
 from orchestrator.wiring.clock import SystemClock
 from orchestrator.wiring.control import Carrier, Control
 from orchestrator.wiring.following import Follower, Seen
 from orchestrator.wiring.interrupts import Interrupts
 from orchestrator.wiring.options import RunOptions
 from orchestrator.wiring.sources import LocalSources
-from orchestrator.wiring.verification import build_verifier
 
 log = structlog.get_logger(__name__)
 
@@ -202,7 +200,9 @@ class _Run:
         return Ending.CLOSED, f"{self._engine.closed}; {items} left for the next run"
 
     async def _run_engine(self, ledger: SqlLedger) -> None:
+        from orchestrator.wiring.callbacks import open_callbacks
         from orchestrator.wiring.routes import open_route
+        from orchestrator.wiring.verification import build_verifier
 
         bandwidth = self._job.limits.bandwidth
         service = self._config.service(self._service)
