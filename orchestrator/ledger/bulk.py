@@ -5,11 +5,13 @@ is, so every value must be one that the driver takes: text, numbers, None. What
 the driver raises comes out as SQLAlchemy would have it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, insert
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import UpdateBase
 
@@ -31,22 +33,28 @@ class Bulk:
         if dialect not in self._compiled:
             self._compiled[dialect] = self._compile(connection)
         sql, arrange = self._compiled[dialect]
-        values = [arrange(row) for row in rows]
-        cursor = connection.connection.cursor()
-        try:
-            cursor.executemany(sql, values)
+        with driven(connection) as cursor:
+            cursor.executemany(sql, [arrange(row) for row in rows])
             return int(cursor.rowcount)
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise DBAPIError.instance(
-                sql, None, error, connection.dialect.loaded_dbapi.Error, dialect=connection.dialect
-            ) from error
-        finally:
-            cursor.close()
 
     def _compile(self, connection: Connection) -> tuple[str, Callable[[Values], Any]]:
         compiled = self._statement.compile(dialect=connection.dialect)
         order: Sequence[str] | None = getattr(compiled, "positiontup", None)
         return str(compiled), itemgetter(*order) if order else dict
+
+
+@contextmanager
+def driven(connection: Connection) -> Iterator[DBAPICursor]:
+    """The driver's own cursor. What goes wrong comes out as SQLAlchemy would have it."""
+    cursor = connection.connection.cursor()
+    kind = connection.dialect.loaded_dbapi.Error
+    try:
+        yield cursor
+    except kind as error:
+        dialect = connection.dialect
+        raise DBAPIError.instance(None, None, error, kind, dialect=dialect) from error
+    finally:
+        cursor.close()
 
 
 def adding(table: Table, *but: str) -> Bulk:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import lt
+from operator import itemgetter, lt
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -22,7 +22,7 @@ MOST_PROBLEMS = 1000
 
 #: A ``PlainRow``, perhaps without its name.
 _Said = tuple[Any, ...]
-_KEY, _FOLDER = PlainRow._fields.index("key"), PlainRow._fields.index("folder")
+_key, _folder = map(itemgetter, map(PlainRow._fields.index, ("key", "folder")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +97,12 @@ class Ingest:
         )
 
     def _take_chunk(self, chunk: Sequence[Entry]) -> None:
-        usable: list[_Said] = []
+        usable: Sequence[_Said] = chunk  # type: ignore[assignment] # rows ready made
         problems: list[Problem] = []
-        for entry in chunk:
-            made = self._made(entry)
-            if isinstance(made, Problem):
-                problems.append(made)
-            else:
-                usable.append(made)
+        if set(map(type, chunk)) != {tuple}:
+            made = list(map(self._made, chunk))
+            usable = [each for each in made if not isinstance(each, Problem)]
+            problems = [each for each in made if isinstance(each, Problem)]
         problems += self._write(usable)
         if not problems:
             return
@@ -124,7 +122,7 @@ class Ingest:
     def _write(self, usable: Sequence[_Said]) -> list[Problem]:
         """Write what is decided about each row; the answer is the repeated ones."""
         self._look_at_folders(usable)
-        no_key_twice = len({each[_KEY] for each in usable}) == len(usable)
+        no_key_twice = len(set(map(_key, usable))) == len(usable)
         if no_key_twice and not self._met.any_before and self._all_new(usable):
             return []
         self._stage.fill(usable)
@@ -145,7 +143,7 @@ class Ingest:
 
     def _look_at_folders(self, usable: Sequence[_Said]) -> None:
         """Note whether folders rise from row to row: then no two rows have the same."""
-        folders = [self._last_folder, *[folder for each in usable if (folder := each[_FOLDER])]]
+        folders = [self._last_folder, *filter(None, map(_folder, usable))]
         self._last_folder = folders[-1]
         self._may_clash = self._may_clash or not all(map(lt, folders, folders[1:]))
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from orchestrator.ledger.bulk import driven
 from orchestrator.ledger.rows import FOUND, Candidate, Found
 from orchestrator.model.plain import PlainRow
 from orchestrator.model.states import State
@@ -86,11 +87,11 @@ class NewItems:
 
     def add(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Raises ``IntegrityError``, with nothing written, where a key is on record."""
-        with connection.begin_nested():
+        with connection.begin_nested(), driven(connection) as cursor:
             for at in range(0, len(rows), BLOCK):
                 some = rows[at : at + BLOCK]
                 insert = self._block if len(some) == BLOCK else self._insert(len(some))
-                connection.exec_driver_sql(insert, tuple(chain.from_iterable(some)))
+                cursor.execute(insert, tuple(chain.from_iterable(some)))
 
     def _insert(self, count: int) -> str:
         places = ", ".join(self._places(row * len(SAID)) for row in range(count))
@@ -128,10 +129,10 @@ class Stage:
         """Have these rows alone on the stage."""
         self._do("DELETE FROM stage")
         whole = len(rows) - len(rows) % BLOCK
-        for at in range(0, whole, BLOCK):
-            self._do(_FILL_BLOCK, tuple(chain.from_iterable(rows[at : at + BLOCK])))
-        if rest := rows[whole:]:
-            self.connection.exec_driver_sql(_FILL + _PLACES, list(rest))
+        with driven(self.connection) as cursor:
+            for at in range(0, whole, BLOCK):
+                cursor.execute(_FILL_BLOCK, tuple(chain.from_iterable(rows[at : at + BLOCK])))
+            cursor.executemany(_FILL + _PLACES, rows[whole:])
 
     def settled(self) -> list[tuple[int, int]]:
         """Rows of completed items that say what is on record: their number, and the item's."""

@@ -8,7 +8,7 @@ manifest is, so there is one source of what is wrong with a row.
 import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from orchestrator.manifest.blocks import Block, Blocks
 from orchestrator.manifest.csv_rows import Records, read_header, rows_of
@@ -140,6 +140,8 @@ class ReadyRows:
         if answer is None:
             message = "changed while it was read"
             return [Problem(self._name, message, "run again", block.line)]
+        if str not in map(type, answer):
+            return cast("Sequence[Entry]", answer)
         entries: list[Entry] = []
         for line, made in enumerate(answer, block.line):
             if isinstance(made, str):
