@@ -63,3 +63,23 @@ except typer.Exit as exit:
 def test_a_reader_that_has_seen_enough_is_no_error(here):
     done = python("-c", PIPE)
     assert (done.returncode, done.stderr) == (0, "code 0")
+
+
+IDLE = """
+import json, sys
+from orchestrator.cli import main
+sys.argv = ["orchestrator", "run", "job.toml", "--keep-going"]
+try:
+    main()
+except SystemExit as end:
+    print(json.dumps([end.code, sorted(sys.modules)]), file=sys.stderr)
+"""
+
+
+def test_a_run_with_nothing_to_do_loads_no_client_and_no_service(here):
+    (here / "list.txt").write_text("not-there.mp4\n")
+    (here / "job.toml").write_text('manifest = "list.txt"\n[[query.format]]\noutput = "mp4"\n')
+    done = python("-c", IDLE)
+    code, loaded = json.loads(done.stderr.splitlines()[-1])
+    assert code == 1, done.stdout
+    assert {"aiohttp", "orchestrator.services", "orchestrator.transcoder"} & set(loaded) == set()
