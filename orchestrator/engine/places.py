@@ -130,8 +130,11 @@ class Places:
         """Whether enough was taken since the last refusal to risk another one.
 
         A part of the level is the same part of an encode's time, however long they
-        take. Much room above and a full reserve make it smaller.
+        take. Much room above and a full reserve make it smaller. Nothing is asked
+        that can't be paid for, which is what bounds an account of a few places.
         """
+        if self._allowance < 1 - RESERVE:
+            return False
         above = max(1, self.most - self.level)
         thrift = math.exp((RESERVE / 2 - self._allowance) / THRIFT)
         turnover = TURNOVER * math.sqrt(self.level / above) * thrift

@@ -2,10 +2,17 @@
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.engine.places import Places
+from orchestrator.engine.places import (
+    LONGEST_TURNOVER,
+    RESERVE,
+    STALEST,
+    STARTS_PER_REFUSAL,
+    Places,
+)
 
 
 class Service:
@@ -14,16 +21,18 @@ class Service:
     def __init__(self, most: int, capacity: int) -> None:
         self.places = Places(most)
         self.capacity = capacity
-        self.running = self.calls = self.refused = 0
+        self.running = self.calls = self.refused = self.asked_in_vain = 0
         self.now = 0.0
 
     def start(self) -> bool:
         if not self.places.room(self.running, 0, self.now):
             return False
         turn = self.places.leaving()
+        asks = self.running >= self.places.level
         self.calls += 1
         if self.running >= self.capacity:
             self.refused += 1
+            self.asked_in_vain += asks
             self.places.refused(self.running, turn, self.now)
         else:
             self.running += 1
@@ -133,6 +142,49 @@ def test_a_small_account_keeps_every_place_taken(capacity: int) -> None:
     service.fill()
     service.turn_over(100)
     assert service.running == capacity
+
+
+#: A capacity, and how many encodes end while it stays.
+MOVES = st.lists(st.tuples(st.integers(1, 200), st.integers(0, 400)), min_size=1, max_size=15)
+
+
+def driven(most: int, moves: list[tuple[int, int]]) -> Service:
+    """What is left of so many moves of the capacity."""
+    service = Service(most, moves[0][0])
+    for service.capacity, encodes in moves:
+        service.fill()
+        service.turn_over(encodes)
+    return service
+
+
+@given(MOVES, st.integers(1, 250))
+def test_what_is_asked_beyond_the_level_is_paid_for_by_starts_taken(
+    moves: list[tuple[int, int]], most: int
+) -> None:
+    service = driven(most, moves)
+    taken = service.calls - service.refused
+    assert service.asked_in_vain <= 2 * RESERVE + taken / STARTS_PER_REFUSAL
+
+
+@pytest.mark.parametrize("capacity", [1, 3, 10])
+def test_an_account_of_a_few_places_is_not_asked_for_more_all_the_time(capacity: int) -> None:
+    service = Service(500, capacity)
+    service.fill()
+    service.turn_over(20_000)
+    assert service.refused / service.calls < 0.02
+    assert service.running == capacity
+
+
+@given(MOVES, st.integers(10, 250))
+def test_a_rise_is_found_from_any_state(moves: list[tuple[int, int]], most: int) -> None:
+    service = driven(most, moves)
+    # Where nothing ended, the pause after a refusal is over at last.
+    service.now += STALEST
+    service.capacity = most
+    service.fill()
+    # What a question has to be paid with, what must be replaced before it, and some to climb.
+    service.turn_over(round(STARTS_PER_REFUSAL + 2 * LONGEST_TURNOVER * service.running) + 10)
+    assert service.running == most
 
 
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=20), st.integers(1, 150))
