@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter, lt
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy.exc import IntegrityError
 
@@ -97,7 +97,7 @@ class Ingest:
         )
 
     def _take_chunk(self, chunk: Sequence[Entry]) -> None:
-        usable: Sequence[_Said] = chunk  # type: ignore[assignment] # rows ready made
+        usable = cast("Sequence[_Said]", chunk)
         problems: list[Problem] = []
         if set(map(type, chunk)) != {tuple}:
             made = list(map(self._made, chunk))

@@ -79,6 +79,7 @@ SOURCES = st.sampled_from(
         *("https://h.example/d/a.mp4?q=1", "https://h.example/a.mp4#t", "https://u:p@h/a.mp4"),
         *("https://h.example/", "s3://b/k/v.mp4", "gopher://h/x", "file:a.mp4", "", '"a.mp4"'),
         *("https://h.example/%2e%2e/a.mp4", "https://${env:U}@h.example/a.mp4", "x:/a.mp4"),
+        *("https://h.example/a%40b/a.mp4", "https://h.example/a%22%5Cb/a.mp4"),
     ]
 )
 CELLS = st.one_of(
@@ -155,6 +156,18 @@ def test_a_process_reads_a_large_manifest_and_ends_with_it(home, recipe, readers
     assert reader._process.returncode is not None
     plain = chain.from_iterable(read_ready(home / "m.csv", recipe.plain()))
     assert sum(type(entry) is tuple for entry in plain) > 4000
+
+
+@pytest.mark.parametrize("sign", [",", "\t"])
+def test_an_odd_row_leaves_those_around_it_plain(home, recipe, sign):
+    path = home / ("m.csv" if sign == "," else "m.tsv")
+    odd = ["sub/a.mp4", "https://h.example/a%40b/a.mp4", "https://h.example/a%22b/a.mp4"]
+    cells = [["source", "title"], ["sub/d.x.mov", "x"], *[[each, "a@b"] for each in odd]]
+    cells += [["https://h.example/a%20b/a.mp4", "x"], ["https://h.example/a%40b/a.mp4", "x"]]
+    path.write_text("\n".join(map(sign.join, cells)) + "\n")
+    same(path, recipe)
+    made = chain.from_iterable(read_ready(path, recipe.plain()))
+    assert [entry[12] for entry in made if type(entry) is tuple] == [2, 6]
 
 
 def test_a_small_manifest_needs_no_process(home, recipe, readers):
