@@ -4,7 +4,12 @@ Every row is a file of its own that is there (of one byte: an empty one is
 refused), in folders of a thousand. The first run takes the manifest in through
 the ledger as a run does; then every item is called completed by a few SQL
 statements; the second run is ``wiring.run_job``, which finds nothing to do. Each
-is a fresh process. The same with ten thousand rows shows what grows.
+is a fresh process. The same with ten thousand rows shows what grows, and a
+manifest of as many URLs what looking at files costs.
+
+The files are made once and kept in ``million-rows`` below the system's temporary
+folder (``TMPDIR``); remove it when you need them no longer. Memory is the
+proportional share (PSS) of the process and those it started, added up.
 
 ``python -m benchmarks.million [rows]``: with fewer rows, a quicker look.
 """
@@ -17,18 +22,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks.harness import GIB, Goal, Result, check_room, machine, on_loop, table
 from orchestrator.model.plain import PlainRow
 
+_T = TypeVar("_T")
+
 _FINGERPRINT = PlainRow._fields.index("fingerprint")
 _FEW, _MANY = 10_000, 1_000_000
 _IN_FOLDER = 1000
+_CALLED = {"first": "first run", "again": "all completed", "remote": "first run, URLs"}
+#: Between two looks at memory, in seconds.
+_BETWEEN = 0.2
 #: Files of a byte take a block, rows of the ledger up to a kilobyte, twice while they are written.
 _ROOM = 8 * GIB
 
@@ -60,7 +70,9 @@ PRAGMA wal_checkpoint(TRUNCATE);
 
 
 class _Looks:
-    """Counts the rows that come with a fingerprint, and notes when the first ones did.
+    """What the work itself took, with all modules imported; and the looks at files.
+
+    Counts the rows that come with a fingerprint, and notes when the first ones did.
 
     A fingerprint is made in one place alone: by looking at the file.
     """
@@ -69,6 +81,14 @@ class _Looks:
         self._began = began
         self.count = 0
         self.first = 0.0
+        self.work_seconds = self.cpu_seconds = 0.0
+
+    async def time(self, work: Awaitable[_T]) -> _T:
+        """Await the work, clocked."""
+        began, cpu = time.perf_counter(), _cpu()
+        done = await work
+        self.work_seconds, self.cpu_seconds = time.perf_counter() - began, _cpu() - cpu
+        return done
 
     def watching(self, read: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
         """``read_ready``, counted."""
@@ -82,30 +102,31 @@ class _Looks:
         return counted
 
 
+def _cpu() -> float:
+    """CPU seconds so far of this process, and of those that it has waited for."""
+    own, others = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return own.ru_utime + own.ru_stime + others.ru_utime + others.ru_stime
+
+
 def _measured(phase: str, job_file: Path, began: float) -> None:
     """Run one phase and print its figures. ``began``: when the process was started."""
     from orchestrator import manifest
 
     looks = _Looks(began)
     manifest.read_ready = looks.watching(manifest.read_ready)
-    work = _take_in if phase == "first" else _run_again
-    began_work = time.perf_counter()
-    on_loop(work(job_file))
-    work_seconds = time.perf_counter() - began_work
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    work = _run_again if phase == "again" else _take_in
+    on_loop(work(job_file, looks))
     figures = {
         "seconds": time.time() - began,
-        "work_seconds": work_seconds,
-        "cpu_seconds": usage.ru_utime + usage.ru_stime + children.ru_utime + children.ru_stime,
-        "peak_mb": (usage.ru_maxrss + children.ru_maxrss) / 1024,
+        "work_seconds": looks.work_seconds,
+        "cpu_seconds": looks.cpu_seconds,
         "first_look_seconds": looks.first,
         "looks": looks.count,
     }
     print(json.dumps(figures))
 
 
-async def _take_in(job_file: Path) -> None:
+async def _take_in(job_file: Path, looks: _Looks) -> None:
     from orchestrator.config import load_config
     from orchestrator.ledger import SqlLedger
     from orchestrator.manifest import read_ready
@@ -118,12 +139,13 @@ async def _take_in(job_file: Path) -> None:
         await ledger.begin_run("local", job.manifest, {})
         recipe = QencodeRecipe(job)
         rows = chain.from_iterable(read_ready(job.manifest, recipe.plain()))
-        taken = await ledger.ingest(rows, recipe, keep_going=False, retry=may_pass)
+        ingest = ledger.ingest(rows, recipe, keep_going=False, retry=may_pass)
+        taken = await looks.time(ingest)
         assert taken.taken, taken.problems[:3]
         await ledger.end_run("finished")
 
 
-async def _run_again(job_file: Path) -> None:
+async def _run_again(job_file: Path, looks: _Looks) -> None:
     from orchestrator.config import load_config
     from orchestrator.query import load_job
     from orchestrator.report.observers import QuietObserver
@@ -131,7 +153,7 @@ async def _run_again(job_file: Path) -> None:
     from orchestrator.wiring.runs import run_job
 
     config, job = load_config(job_file.with_name("config.toml")), load_job(job_file)
-    outcome = await run_job(config, job, RunOptions(), QuietObserver())
+    outcome = await looks.time(run_job(config, job, RunOptions(), QuietObserver()))
     assert set(outcome.counts) == {"completed"}, outcome
     assert outcome.skipped == sum(outcome.counts.values()), outcome
 
@@ -139,12 +161,17 @@ async def _run_again(job_file: Path) -> None:
 # --- the benchmark ----------------------------------------------------------------------
 
 
-def _make(folder: Path, rows: int) -> float:
-    """The files and a manifest of them; how many seconds that took."""
+def _library(folder: Path, rows: int) -> None:
+    """Make the files that are not there yet."""
+    note = folder / "files"
+    there = int(note.read_text()) if note.exists() else 0
+    if there >= rows:
+        print(f"{there:,} files are there from before, in {folder}")
+        return
+    check_room(folder, _ROOM * rows // _MANY)
     free = os.statvfs(folder).f_favail
-    print(f"{free:,} inodes free, {rows:,} needed")
     if free < rows * 1.1:
-        raise SystemExit("Not enough inodes. Set TMPDIR to a folder on a disk that has them.")
+        raise SystemExit(f"{free:,} inodes free, {rows:,} needed. Set TMPDIR to another disk.")
     began = time.perf_counter()
     for start in range(0, rows, _IN_FOLDER):
         season = folder / f"library/season-{start // _IN_FOLDER:04d}"
@@ -153,29 +180,63 @@ def _make(folder: Path, rows: int) -> float:
             file = os.open(f"{season}/episode-{number:07d}.mp4", os.O_CREAT | os.O_WRONLY, 0o644)
             os.ftruncate(file, 1)
             os.close(file)
-    return time.perf_counter() - began
+    note.write_text(str(rows))
+    print(f"made {rows:,} files in {time.perf_counter() - began:.1f} s, in {folder}")
 
 
-def _job(folder: Path, rows: int) -> Path:
-    """A job over that many of the files."""
-    with (folder / f"rows-{rows}.csv").open("w") as manifest:
+def _job(folder: Path, name: str, library: str, rows: int) -> Path:
+    """A job over that many sources, with no ledger yet."""
+    with (folder / f"{name}.csv").open("w") as manifest:
         manifest.write("source,title\n")
         for number in range(rows):
-            season = f"library/season-{number // _IN_FOLDER:04d}"
+            season = f"{library}/season-{number // _IN_FOLDER:04d}"
             manifest.write(f"{season}/episode-{number:07d}.mp4,Episode {number}\n")
-    job = folder / f"rows-{rows}.toml"
-    job.write_text(_JOB.format(name=job.stem, manifest=f"{job.stem}.csv"))
+    job = folder / f"{name}.toml"
+    job.write_text(_JOB.format(name=name, manifest=f"{name}.csv"))
+    for file in (folder / ".orchestrator").glob(f"{name}.db*"):
+        file.unlink()
     return job
 
 
-def _phase(phase: str, job: Path, rows: int) -> dict[str, float]:
+def _loop() -> float:
+    """CPU seconds of a fixed piece of Python: how fast the machine is at the moment."""
+    began, total = time.process_time(), 0
+    for number in range(2_000_000):
+        total += number & 1023
+    return time.process_time() - began
+
+
+def _phase(phase: str, job: Path, rows: int, *, looks: bool = True) -> dict[str, float]:
+    print(f"{job.stem}: {phase} ...", flush=True)
+    loop = _loop()
     command = [sys.executable, "-m", "benchmarks.million", phase, str(job), repr(time.time())]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    assert figures["looks"] == rows, figures
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        peak = 0.0
+        while process.poll() is None:
+            peak = max(peak, _share(process.pid))
+            time.sleep(_BETWEEN)
+        assert process.stdout
+        printed = process.stdout.read()
+    assert process.returncode == 0, process.returncode
+    figures: dict[str, float] = json.loads(printed.splitlines()[-1])
+    assert figures["looks"] == (rows if looks else 0), figures
+    figures["peak_mb"] = peak
+    figures["loop_seconds"] = (loop + _loop()) / 2
     figures["rate"] = rows / figures["work_seconds"]
     figures["cpu_us_per_row"] = figures["cpu_seconds"] / rows * 1e6
     return figures
+
+
+def _share(process: int) -> float:
+    """The memory of a process and those below it, in MB: what is shared is counted once."""
+    total = 0.0
+    with suppress(OSError):  # it may end meanwhile
+        rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+        total = int(rollup.partition("\nPss:")[2].split()[0]) / 1024
+        for thread in Path(f"/proc/{process}/task").iterdir():
+            below = (thread / "children").read_text().split()
+            total += sum(map(_share, map(int, below)))
+    return total
 
 
 def _complete(ledger: Path) -> None:
@@ -184,19 +245,9 @@ def _complete(ledger: Path) -> None:
     database.close()
 
 
-@contextmanager
-def _folder(rows: int) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="million-") as name:
-        folder = Path(name)
-        check_room(folder, _ROOM * rows // _MANY)
-        (folder / "config.toml").write_text("")
-        print(f"made {rows:,} files in {_make(folder, rows):.1f} s")
-        yield folder
-
-
 def _goals(few: dict[str, Any], many: dict[str, Any]) -> dict[str, Goal]:
     peak = {
-        name: max(each["peak_mb"] for each in of.values())
+        name: max(of[phase]["peak_mb"] for phase in ("first", "again"))
         for name, of in (("few", few), ("many", many))
     }
     first, again = many["first"], many["again"]
@@ -212,12 +263,13 @@ def _goals(few: dict[str, Any], many: dict[str, Any]) -> dict[str, Goal]:
 
 
 def _shown(found: dict[int, dict[str, dict[str, float]]]) -> str:
-    heads = ["", "rows/s", "CPU µs a row", "peak MB", "first look s", "end s"]
+    heads = ["", "rows/s", "CPU µs a row", "loop s", "peak MB", "first look s", "end s"]
     rows = [
         [
-            f"{count:,} rows, {'first run' if phase == 'first' else 'all completed'}",
+            f"{count:,} rows, {_CALLED[phase]}",
             f"{each['rate']:,.0f}",
             f"{each['cpu_us_per_row']:.1f}",
+            f"{each['loop_seconds']:.2f}",
             f"{each['peak_mb']:.0f}",
             f"{each['first_look_seconds']:.2f}",
             f"{each['seconds']:.2f}",
@@ -232,12 +284,20 @@ def main(rows: int) -> None:
     """Measure, and print the table and the result."""
     figures: dict[str, Any] = {"machine": machine(), "rows": rows}
     found: dict[int, dict[str, dict[str, float]]] = {}
-    with _folder(rows) as folder:
-        for count in (min(_FEW, rows), rows):
-            job = _job(folder, count)
-            first = _phase("first", job, count)
-            _complete(folder / ".orchestrator" / f"{job.stem}.db")
-            found[count] = {"first": first, "again": _phase("again", job, count)}
+    folder = Path(tempfile.gettempdir()) / "million-rows"
+    folder.mkdir(exist_ok=True)
+    (folder / "config.toml").write_text("")
+    _library(folder, rows)
+    for count in (min(_FEW, rows), rows):
+        job = _job(folder, f"files-{count}", "library", count)
+        first = _phase("first", job, count)
+        ledger = folder / ".orchestrator" / f"{job.stem}.db"
+        _complete(ledger)
+        found[count] = {"first": first, "again": _phase("again", job, count)}
+        ledger.unlink()
+    job = _job(folder, f"urls-{rows}", "https://films.example/library", rows)
+    found[rows]["remote"] = _phase("remote", job, rows, looks=False)
+    (folder / ".orchestrator" / f"{job.stem}.db").unlink()
     figures["load_after"] = round(os.getloadavg()[0], 2)
     figures["found"] = found
     print(_shown(found))
