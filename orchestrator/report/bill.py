@@ -8,7 +8,7 @@ from orchestrator.report.words import counted
 
 def bill(account: Account) -> Iterator[tuple[str, str]]:
     """The lines of an account, each with its label."""
-    yield "to pay for", _sum(account)
+    yield "to pay for" if account.currency else "encoding", _sum(account)
     if len(account.outputs) > 1:
         parts = (
             f"{output} {_amount(spent.minutes, spent.cost, account.currency)}"

@@ -20,7 +20,7 @@ def test_minutes_and_money_in_all_and_by_output() -> None:
 def test_without_prices_there_are_minutes_alone() -> None:
     made = Account()
     made.add([Charge("mp4", 1234.5, None)])
-    assert list(bill(made)) == [("to pay for", "1 encode, 1,234.5 min")]
+    assert list(bill(made)) == [("encoding", "1 encode, 1,234.5 min")]
 
 
 def test_what_is_not_known_for_sure_is_said() -> None:
