@@ -61,21 +61,6 @@ class Outlook(NamedTuple):
     age: float
 
 
-@dataclass(frozen=True, slots=True)
-class Learnt:
-    """What was measured over the encodes that were watched from their start.
-
-    ``seconds`` is their mean time from start to end, ``per_second`` the seconds
-    for one second of source, ``per_megabyte`` for a million bytes; None where
-    nothing is known.
-    """
-
-    encodes: int = 0
-    seconds: float | None = None
-    per_second: float | None = None
-    per_megabyte: float | None = None
-
-
 @dataclass(slots=True)
 class _Life:
     """Ends and time watched by age, both in units of the outlook's scale."""
@@ -101,22 +86,6 @@ class _Life:
         self.time = [count / 2 for count in self.time]
 
 
-class _Mean:
-    """Seconds over units, both summed."""
-
-    def __init__(self) -> None:
-        self.seconds = self.units = 0.0
-
-    def add(self, seconds: float, units: float | None) -> None:
-        if units:
-            self.seconds += seconds
-            self.units += units
-
-    @property
-    def value(self) -> float | None:
-        return self.seconds / self.units if self.units else None
-
-
 class Pace:
     """What was learnt at one service; ``shortest`` and ``longest`` bound a gap, in seconds."""
 
@@ -124,22 +93,8 @@ class Pace:
         self._shortest = shortest
         self._longest = max(shortest, longest)
         self._lives: dict[str, _Life] = {}
-        self._memory = _MEMORY
         self._counted = 0
         self._ends = self._time = 0.0
-        self._encodes = 0
-        self._each, self._by_length, self._by_size = _Mean(), _Mean(), _Mean()
-
-    def learnt(self) -> Learnt:
-        """What was measured so far."""
-        return Learnt(self._encodes, self._each.value, self._by_length.value, self._by_size.value)
-
-    def took(self, seconds: float, length: float | None, size: int | None) -> None:
-        """An encode watched from its start took ``seconds``; of its source, seconds and bytes."""
-        self._encodes += 1
-        self._each.add(seconds, 1.0)
-        self._by_length.add(seconds, length)
-        self._by_size.add(seconds, size / 1e6 if size else None)
 
     def watched(self, outlook: Outlook, seconds: float, ended: bool) -> None:
         """A task went on for ``seconds`` after a look with ``outlook``, and has ended or not."""
@@ -204,7 +159,7 @@ class Pace:
         if self._ends > _RECENT:
             self._ends /= 2
             self._time /= 2
-        if self._counted > self._memory:
+        if self._counted > _MEMORY:
             self._counted //= 2
             for life in self._lives.values():
                 life.halve()

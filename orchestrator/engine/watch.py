@@ -7,7 +7,7 @@ import anyio
 from orchestrator.engine.gate import AdmissionGate
 from orchestrator.engine.journal import Journal
 from orchestrator.engine.limits import Patience
-from orchestrator.engine.pace import Learnt, Pace
+from orchestrator.engine.pace import Pace
 from orchestrator.engine.schedule import PollSchedule
 from orchestrator.engine.silence import Silence
 from orchestrator.engine.watched import Watched
@@ -106,10 +106,6 @@ class Poller:
             if self._schedule.add(watched, due, now):
                 self._added.set()
 
-    def learnt(self) -> Learnt:
-        """How long encodes take at this service, as far as it was seen."""
-        return self._pace.learnt()
-
     async def run(self) -> None:
         """Poll for ever; ends by being cancelled."""
         room = anyio.Semaphore(REQUESTS)
@@ -190,6 +186,8 @@ class Poller:
 
     def _heard(self, watched: Watched, url: str | None, reports: Mapping[str, TaskReport]) -> None:
         report = reports.get(watched.task)
+        if self._watched.get(watched.task) is not watched:
+            return  # it is watched anew since the request left
         if watched.work.dropped:
             self._watched.pop(watched.task, None)
         elif report is None:
@@ -231,7 +229,9 @@ class Poller:
     def _collect(self, watched: Watched, report: TaskReport) -> None:
         work = watched.work
         self._watched.pop(watched.task, None)
-        self._learn(watched, report)
+        # It ended somewhere between the last look and this one.
+        since = self._clock.monotonic() - watched.looked_at
+        self._pace.watched(watched.outlook, since, ended=True)
         for warning in report.warnings:
             self._observer.note(f"{work.item.key}: {warning}")
         self._observer.percent(work.item, report.phase, 100.0)
@@ -262,15 +262,6 @@ class Poller:
             watched.status_url = url
             noted = attempt.but(status_url=url)
             work.item = self._journal.jot(work.item, work.item.to(State.ENCODING, attempt=noted))
-
-    def _learn(self, watched: Watched, report: TaskReport) -> None:
-        """It ended somewhere between the last look and this one."""
-        now, item = self._clock.monotonic(), watched.work.item
-        since = now - watched.looked_at
-        self._pace.watched(watched.outlook, since, ended=True)
-        if watched.fresh:
-            length = report.duration or item.duration
-            self._pace.took(now - watched.since - since / 2, length, item.size)
 
     def _later(self, watched: Watched) -> float:
         """The next pause after a look that told nothing."""

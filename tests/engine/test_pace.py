@@ -57,20 +57,9 @@ def test_counts_of_those_that_still_run_keep_the_short_ones_from_misleading() ->
     assert early >= 10.0, "five of a thousand ended: that is no reason to look often"
 
 
-def test_what_was_learnt_is_told() -> None:
-    pace = Pace(5.0, 120.0)
-    assert pace.learnt().seconds is None
-    pace.took(30.0, 60.0, 3_000_000)
-    pace.took(50.0, None, 1_000_000)
-    learnt = pace.learnt()
-    assert (learnt.encodes, learnt.seconds) == (2, 40.0)
-    assert learnt.per_second == pytest.approx(0.5)
-    assert learnt.per_megabyte == pytest.approx(20.0)
-
-
-def test_what_is_old_is_forgotten() -> None:
+def test_what_is_old_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.engine.pace._MEMORY", 1000)
     pace = schooled(600.0, times=300)
-    pace._memory = 1000
     for _ in range(5000):
         pace.watched(Outlook("time", 1.0, 0.0), 40.0, ended=False)
         pace.watched(Outlook("time", 1.0, 40.0), 10.0, ended=True)

@@ -12,7 +12,9 @@ import pytest
 from orchestrator.engine.gate import AdmissionGate
 from orchestrator.engine.journal import Journal
 from orchestrator.engine.limits import Patience
+from orchestrator.engine.pace import FORECAST
 from orchestrator.engine.watch import Poller
+from orchestrator.engine.watched import Watched
 from orchestrator.engine.work import Work
 from orchestrator.model.errors import BadRequest, Stuck, TooLarge, Transient
 from orchestrator.model.items import Attempt, Change, Item
@@ -140,11 +142,8 @@ async def test_what_was_learnt_from_some_places_the_looks_at_the_others() -> Non
         await asyncio.sleep(800.0)
         assert len(watch.done) == 300
         late = [seen - now - 600.0 for key, seen in watch.done.items() if int(key[1:]) >= 200]
-        learnt = watch.poller.learnt()
     assert max(late) < 12.0
     assert len(site.asked) < first / 3
-    assert learnt.encodes == 300
-    assert learnt.seconds == pytest.approx(600.0, rel=0.02)
 
 
 async def test_ten_thousand_go_out_in_full_requests() -> None:
@@ -305,9 +304,19 @@ async def test_a_hint_during_a_look_is_not_lost() -> None:
 
 
 async def test_a_task_found_running_teaches_nothing_of_how_long_they_take() -> None:
-    site = Site(lasting(50.0))
+    found = Watched(encoding(1), "t1", None, since=100.0, fresh=False)
+    assert found.outlook.kind == ""
+    found.hear(TaskReport("t1", Phase.RUNNING, 40.0), 160.0, at_most=240.0)
+    assert found.outlook.kind == "", "nobody knows when the 40% began"
+    found.hear(TaskReport("t1", Phase.RUNNING, 50.0), 170.0, at_most=240.0)
+    assert found.outlook == (f"{FORECAST} 5", 50.0, 0.0)
+
+
+async def test_a_task_that_is_watched_anew_while_a_look_is_under_way_ends_once() -> None:
+    site = Site(lasting(5.0))
     async with watching(site, PATIENCE) as watch:
-        watch.poller.watch(encoding(1), fresh=False)
+        watch.poller.watch(encoding(1))
+        await asyncio.sleep(5.05)  # the look left at 5.0, and ends at 5.1
+        watch.poller.watch(again := encoding(1))
         await asyncio.sleep(100.0)
-        assert watch.poller.learnt().encodes == 0
-    assert "k1" in watch.done
+    assert watch.works == [again]
