@@ -109,10 +109,15 @@ class Account:
         """Begin an encode of so many seconds, or raise ``Busy``."""
         self.calls += 1
         await asyncio.sleep(LATENCY)
-        if self.running >= self.level:
-            self.refused += 1
+        if not self._takes(duration, ended):
             raise Busy("no place free", self._delay)
-        self.take(duration, ended)
+
+    def ask(
+        self, duration: float, ended: Callable[[], None], answered: Callable[[bool], None]
+    ) -> None:
+        """``start`` for a policy that asks very often: ``answered`` hears whether it was taken."""
+        self.calls += 1
+        self._loop.call_later(LATENCY, lambda: answered(self._takes(duration, ended)))
 
     def take(self, duration: float, ended: Callable[[], None]) -> None:
         """Begin an encode, whatever the capacity."""
@@ -126,6 +131,13 @@ class Account:
         while self._ends:
             self._quiet.clear()
             await self._quiet.wait()
+
+    def _takes(self, duration: float, ended: Callable[[], None]) -> bool:
+        if self.running >= self.level:
+            self.refused += 1
+            return False
+        self.take(duration, ended)
+        return True
 
     @property
     def _speed(self) -> float:

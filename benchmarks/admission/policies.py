@@ -6,6 +6,7 @@ Each is given the encodes to do, in seconds, the next one last.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from benchmarks.admission.account import HIGHEST, LATENCY, Account
 from orchestrator.engine.gate import AdmissionGate
@@ -78,39 +79,56 @@ async def gated(account: Account, waiting: list[float], chance: random.Random) -
     await asyncio.gather(*(policy.work() for _ in range(Limits().starts)))
 
 
-def per_item(pause: Callable[[int, random.Random], float]) -> Policy:
-    """A thread for each encode that may ever run at once; a refused item sleeps by itself.
+Pause = Callable[[int, random.Random], float]
 
-    ``pause`` gives the seconds, from the number of times that the item was refused.
+
+class _PerItem:
+    """Threads of a script, written as callbacks, for they ask a hundred thousand times.
+
+    ``pause`` gives seconds, from the number of times that the item was refused.
     """
 
-    async def policy(account: Account, waiting: list[float], chance: random.Random) -> None:
-        async def thread() -> None:
-            while waiting:
-                ended = asyncio.Event()
-                await _insist(account, waiting.pop(), ended, pause, chance)
-                await ended.wait()
-                await asyncio.sleep(chance.uniform(0, SEEN) + LATENCY)
+    def __init__(
+        self, account: Account, waiting: list[float], chance: random.Random, pause: Pause
+    ) -> None:
+        self._account, self._waiting = account, waiting
+        self._chance, self._pause = chance, pause
+        self._later = asyncio.get_running_loop().call_later
+        self._trying = 0
+        self.all_taken = asyncio.Event()
 
-        await asyncio.gather(*(thread() for _ in range(HIGHEST)))
+    def next(self) -> None:
+        """A thread takes the next item, or ends where there is none."""
+        if self._waiting:
+            self._trying += 1
+            self._try(self._waiting.pop(), 0)
+
+    def _try(self, duration: float, refused: int) -> None:
+        self._account.ask(duration, self._ended, partial(self._answered, duration, refused))
+
+    def _answered(self, duration: float, refused: int, taken: bool) -> None:
+        if not taken:
+            pause = self._pause(refused + 1, self._chance)
+            self._later(pause, self._try, duration, refused + 1)
+            return
+        self._trying -= 1
+        if not self._trying and not self._waiting:
+            self.all_taken.set()
+
+    def _ended(self) -> None:
+        self._later(self._chance.uniform(0, SEEN) + LATENCY, self.next)
+
+
+def per_item(pause: Pause) -> Policy:
+    """A thread for each encode that may ever run at once; a refused item sleeps by itself."""
+
+    async def policy(account: Account, waiting: list[float], chance: random.Random) -> None:
+        script = _PerItem(account, waiting, chance, pause)
+        for _ in range(HIGHEST):
+            script.next()
+        await script.all_taken.wait()
 
     return policy
-
-
-async def _insist(
-    account: Account,
-    duration: float,
-    ended: asyncio.Event,
-    pause: Callable[[int, random.Random], float],
-    chance: random.Random,
-) -> None:
-    refused = 0
-    while True:
-        try:
-            return await account.start(duration, ended.set)
-        except Busy:
-            refused += 1
-            await asyncio.sleep(pause(refused, chance))
 
 
 def _minute(_refused: int, _chance: random.Random) -> float:
