@@ -188,6 +188,7 @@ class Engine:
                 work.item = items[number] = replace(work.item, priority=priority, rank=rank)
         for queue in self._queues:
             queue.reorder(items)
+        self._look_at_lead()
         self.look_again()
 
     def look_again(self) -> None:

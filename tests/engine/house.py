@@ -50,19 +50,27 @@ class House:
     async def ledger(self, rows: Iterable[Row] | None = None) -> AsyncIterator[SqlLedger]:
         """The ledger, with the rows (by default all) taken in."""
         url = f"sqlite:///{self.folder}/job.db"
-        recipe = PlainRecipe()
         async with SqlLedger(url, "job", clock=LoopClock(), inline=True) as ledger:
             await ledger.begin_run(self.service.name, "rows.csv", {})
-            taken = await ledger.ingest(
-                self.rows if rows is None else rows,
-                recipe,
-                keep_going=False,
-                retry=lambda error_class: error_class == "transient",
-            )
-            assert not taken.problems
+            await self.take_in(ledger, self.rows if rows is None else rows)
             yield ledger
 
-    def engine(self, ledger: SqlLedger, at_most: int | None = None) -> Engine:
+    async def take_in(
+        self, ledger: SqlLedger, rows: Iterable[Row], *, following: bool = False
+    ) -> None:
+        """Take rows in, and once more while a run goes."""
+        taken = await ledger.ingest(
+            rows,
+            PlainRecipe(),
+            keep_going=False,
+            retry=lambda error_class: error_class == "transient",
+            following=following,
+        )
+        assert not taken.problems
+
+    def engine(
+        self, ledger: SqlLedger, at_most: int | None = None, *, follow: bool = False
+    ) -> Engine:
         """An engine for one run."""
         parts = Parts(
             service=self.service,
@@ -75,7 +83,7 @@ class House:
             clock=LoopClock(),
             verifier=self.verifier,
         )
-        return Engine(parts, self.limits, self.patience, at_most=at_most)
+        return Engine(parts, self.limits, self.patience, at_most=at_most, follow=follow)
 
     async def run(self, at_most: int | None = None) -> Mapping[State, int]:
         """One run to its end; the items by state after it."""
