@@ -120,7 +120,9 @@ class Pace:
             guess = outlook.scale * _HOLDS if _is_forecast(outlook.kind) else 0.0
             return self._bounded(guess or max(2 * self._shortest, outlook.age * _GROWTH))
         overall = self._ends / self._time
-        mean_gap = max(_SHORTEST * self._shortest, _WORTH / overall)
+        mean_gap = _SHORTEST * self._shortest
+        if not _is_forecast(outlook.kind):  # a forecast says itself when not to look
+            mean_gap = max(mean_gap, _WORTH / overall)
         if not outlook.kind:
             return self._bounded(mean_gap)
         return self._bounded(self._until_worth(outlook, overall, mean_gap))
