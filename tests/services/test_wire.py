@@ -5,6 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -52,11 +53,14 @@ class Scripted:
 
 
 @asynccontextmanager
-async def scripted(*answers: Sequence[bytes | None]) -> AsyncIterator[tuple[Scripted, URL]]:
+async def scripted(
+    *answers: Sequence[bytes | None], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[tuple[Scripted, URL]]:
     script = Scripted(*answers)
-    async with await asyncio.start_server(script.serve, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(script.serve, "127.0.0.1", 0, ssl=tls) as server:
         port = server.sockets[0].getsockname()[1]
-        yield script, URL(f"http://127.0.0.1:{port}/v1/status?a=b")
+        scheme = "https" if tls else "http"
+        yield script, URL(f"{scheme}://127.0.0.1:{port}/v1/status?a=b")
 
 
 def wire(*, timeout: float = 5.0, max_size: int = 10_000) -> Wire:
@@ -205,6 +209,35 @@ async def test_nothing_listens() -> None:
     with pytest.raises(NotConnected) as refused:
         await post(wire(), url)
     assert isinstance(refused.value.__cause__, ConnectionRefusedError)
+
+
+#: A certificate for 127.0.0.1, and its key: made for these tests, trusted by nobody.
+LOCALHOST = Path(__file__).with_name("localhost.pem")
+
+
+def tls_server() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(LOCALHOST)
+    return context
+
+
+async def test_over_tls_to_a_server_that_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    trusting = ssl.create_default_context(cafile=str(LOCALHOST))
+    monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
+    over = wire()
+    async with scripted([OK], [OK], tls=tls_server()) as (server, url):
+        assert (await post(over, url)).body == b"{}"
+        assert (await post(over, url)).body == b"{}"
+        assert server.connections == 1
+        over.close()
+
+
+async def test_over_tls_to_a_server_that_is_not_trusted() -> None:
+    async with scripted([OK], tls=tls_server()) as (server, url):
+        with pytest.raises(NotConnected) as refused:
+            await post(wire(), url)
+        assert isinstance(refused.value.__cause__, ssl.SSLCertVerificationError)
+        assert server.requests == []
 
 
 async def test_no_tls_where_tls_is_expected() -> None:
