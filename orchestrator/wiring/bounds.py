@@ -7,7 +7,6 @@ from orchestrator.engine.allowance import Allowance
 from orchestrator.engine.breaker import Bounds
 from orchestrator.engine.closing import Hours
 from orchestrator.model.errors import BadInput
-from orchestrator.model.money import Account
 from orchestrator.model.window import Window, closing_time, shown
 from orchestrator.query import Job
 from orchestrator.query.pricing import Pricer, PriceTable, Rate
@@ -80,8 +79,3 @@ def failure_bounds(config: Config) -> Bounds:
     """When the breaker acts."""
     breaker = config.breaker
     return Bounds(breaker.percent, breaker.of_last, breaker.pause, breaker.probes)
-
-
-def empty_account(config: Config) -> Account:
-    """An account in the config's currency."""
-    return Account(price_table(config).currency)
