@@ -18,14 +18,76 @@ class MediaError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One source on this machine's disk, and which part of it to take, in seconds."""
+
+    path: Path
+    start: float = 0.0
+    duration: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a task reads, fetched: its one source or its stitch list, in order.
+
+    ``assets`` are the other files that the query names (logos, subtitles), by
+    the URL that names them. ``earlier`` is what an incremental chain made
+    before: the ``facts`` of its last output, by ``incremental_tag``.
+    """
+
+    sources: tuple[SourceFile, ...]
+    assets: Mapping[str, Path] = field(default_factory=dict)
+    earlier: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A warning of the status: what kind it is, the details, and the output's tag if it has one.
+
+    The documents name four kinds: "Source Video Decoding Errors", "Callback
+    Endpoint Errors", "Low Audio Bitrate" and "Errors Ignored by
+    'allow_soft_fail'"; others are this service's own words.
+    """
+
+    message: str
+    details: str = ""
+    tag: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """The warning as ``/v1/status`` shows it."""
+        told = {"message": self.message, "details": self.details or None, "tag": self.tag}
+        return {name: value for name, value in told.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One stream of an output that has several: a rendition of a ladder, a sound track.
+
+    ``entry`` is its own playlist inside the output's folder, if it has one.
+    Units are ``Produced``'s.
+    """
+
+    tag: str
+    kind: str
+    user_tag: str | None = None
+    entry: str | None = None
+    size: int = 0
+    duration: float | None = None
+    bitrate: int | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Produced:
     """One output of a task, still in the task's work folder.
 
-    ``path`` is a file, or a folder of files for ``thumbnails``; ``entry`` is
-    then the file in it that names the others (the .vtt). ``tag`` is the system
-    tag, numbered per kind by the output's place in the query's ``format``
-    list: ``video-0-0``, ``image-0-1``, ``text-0-0``. ``duration`` is in
-    seconds, ``bitrate`` in kbit/s, ``size`` in bytes over all files.
+    ``path`` is a file, or a folder of files; ``entry`` is then the file in it
+    that names the others (a playlist, a .vtt) and must be seen last. ``tag`` is
+    the system tag, numbered per kind by the output's place in the query's
+    ``format`` list: ``video-0-0``, ``image-0-1``, ``text-0-0``; a stream of it
+    is a ``Member`` with one number more: ``video-0-0-1``. ``duration`` is in
+    seconds, ``bitrate`` in kbit/s, ``size`` in bytes over all files. ``facts``
+    are what a later task of an incremental chain needs of this one, as JSON.
     """
 
     tag: str
@@ -39,6 +101,17 @@ class Produced:
     duration: float | None = None
     bitrate: int | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
+    members: tuple[Member, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """An output that failed and may (``allow_soft_fail``). ``reason`` is for the client."""
+
+    tag: str
+    format_index: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +121,7 @@ class Encoded:
     outputs: tuple[Produced, ...]
     duration: float | None = None
     warnings: tuple[str, ...] = ()
+    missed: tuple[Missed, ...] = ()
 
 
 class Encoder(Protocol):
