@@ -10,27 +10,21 @@ SQLite's own dialect (temporary tables, ``IS``, ``UPDATE ... FROM`` as of 3.33).
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection
 
-from orchestrator.ledger.bulk import driven
+from orchestrator.ledger.bulk import Block, driven
 from orchestrator.ledger.rows import FOUND, Candidate, Found
 from orchestrator.model.plain import PlainRow
 from orchestrator.model.states import State
 
-#: Rows in one statement: more is no faster, and any SQLite takes their variables (below 999).
-BLOCK = 60
-
 #: What a manifest says of an item.
 SAID = PlainRow._fields
 _SAID = ", ".join(SAID)
-_PLACES = f"({', '.join('?' * len(SAID))})"
 
 _MAKE = f"CREATE TEMP TABLE stage (n INTEGER PRIMARY KEY, {_SAID}, item INTEGER)"
-_FILL = f"INSERT INTO stage ({_SAID}) VALUES "
-_FILL_BLOCK = _FILL + ", ".join([_PLACES] * BLOCK)
+_FILL = Block(f"INSERT INTO stage ({_SAID}) VALUES ", lambda places: f"({', '.join(places)})")
 
 #: Every row with the item that has its key. CROSS keeps SQLite from asking the other way.
 _KNOWN = "stage AS s CROSS JOIN items AS i ON i.job_id = ? AND i.key = s.key"
@@ -81,27 +75,21 @@ class NewItems:
     """Rows that become pending items at once, where none of them is on record."""
 
     def __init__(self, job: int, run: int, seen: int, now: float, ageing: float) -> None:
-        self._rest = f"{job:d}, {run:d}, {seen:d}, '{State.PENDING}'"
-        self._now, self._ageing = now, ageing
-        self._block = self._insert(BLOCK)
+        before = f"{job:d}, {run:d}, {seen:d}, '{State.PENDING}'"
+        priority = SAID.index("priority")
+
+        def row(places: Sequence[str]) -> str:
+            rank = f"{now!r} - {places[priority]} * {ageing!r}"
+            return f"({', '.join(places)}, {before}, {rank}, 0, 0.0, {now!r})"
+
+        # All of a chunk is taken back in any case, so SQLite need not be ready to take
+        # back a single statement: FAIL saves it a copy of the pages that each touches.
+        self._block = Block(f"INSERT OR FAIL INTO items ({_SAID}, {', '.join(_NEW)}) VALUES ", row)
 
     def add(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Raises ``IntegrityError``, with nothing written, where a key is on record."""
         with connection.begin_nested(), driven(connection) as cursor:
-            for at in range(0, len(rows), BLOCK):
-                some = rows[at : at + BLOCK]
-                insert = self._block if len(some) == BLOCK else self._insert(len(some))
-                cursor.execute(insert, tuple(chain.from_iterable(some)))
-
-    def _insert(self, count: int) -> str:
-        places = ", ".join(self._places(row * len(SAID)) for row in range(count))
-        return f"INSERT INTO items ({_SAID}, {', '.join(_NEW)}) VALUES {places}"
-
-    def _places(self, before: int) -> str:
-        own = ", ".join(f"?{before + number}" for number in range(1, len(SAID) + 1))
-        priority = f"?{before + SAID.index('priority') + 1}"
-        rank = f"{self._now!r} - {priority} * {self._ageing!r}"
-        return f"({own}, {self._rest}, {rank}, 0, 0.0, {self._now!r})"
+            self._block.run(cursor, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +116,8 @@ class Stage:
     def fill(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Have these rows alone on the stage."""
         self._do("DELETE FROM stage")
-        whole = len(rows) - len(rows) % BLOCK
         with driven(self.connection) as cursor:
-            for at in range(0, whole, BLOCK):
-                cursor.execute(_FILL_BLOCK, tuple(chain.from_iterable(rows[at : at + BLOCK])))
-            cursor.executemany(_FILL + _PLACES, rows[whole:])
+            _FILL.run(cursor, rows)
 
     def settled(self) -> list[tuple[int, int]]:
         """Rows of completed items that say what is on record: their number, and the item's."""
