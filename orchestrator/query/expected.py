@@ -1,6 +1,6 @@
 """What each output of a job should be, by the job's query. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -8,7 +8,29 @@ from typing import Any
 from pydantic import ValidationError
 
 from orchestrator.model.items import Item, Output
-from orchestrator.query.outputs import OUTPUTS, Metadata, Mp4, Thumbnail, Thumbnails
+from orchestrator.query.frame import FrameSides
+from orchestrator.query.outputs import (
+    OUTPUTS,
+    AdvancedDash,
+    AdvancedHls,
+    Flac,
+    Format,
+    Gif,
+    HlsAudio,
+    Metadata,
+    Mp3,
+    Mp4,
+    Repack,
+    SpeechToText,
+    Stream,
+    Streaming,
+    Thumbnail,
+    Thumbnails,
+    Vmaf,
+    Webm,
+    WebmDash,
+    kind_of,
+)
 from orchestrator.query.templates import DocumentTemplate
 
 
@@ -23,6 +45,10 @@ class Shape(StrEnum):
     IMAGES = "images"
     #: A JSON document.
     JSON = "json"
+    #: A folder of playlists and segments.
+    STREAMING = "streaming"
+    #: A folder of what is said in the source, as text and as subtitles.
+    TRANSCRIPT = "transcript"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +60,8 @@ class Expected:
     width and height where the query names both; a service that was not asked to
     ``upscale`` may leave a smaller source as it is. ``start`` and ``length`` say
     which part of the source it holds, in seconds; without ``length`` all the rest.
+    ``files`` are names that its folder has, a streaming output's master playlist
+    first.
     """
 
     shape: Shape
@@ -44,6 +72,7 @@ class Expected:
     image_format: str = ""
     start: float = 0.0
     length: float | None = None
+    files: tuple[str, ...] = ()
 
     def seconds(self, source: float) -> float:
         """How long it should be, of a source of so many seconds."""
@@ -51,10 +80,13 @@ class Expected:
         return left if self.length is None else min(self.length, left)
 
 
-_Format = Mp4 | Thumbnail | Thumbnails | Metadata
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What one output of a status answer was made for."""
 
-#: The lists that services sort outputs into, by what a query calls an output.
-_KINDS = {"mp4": "video", "thumbnail": "image", "thumbnails": "image", "metadata": "text"}
+    wanted: Format
+    tag: str | None
+    stream: Stream | None = None
 
 
 class Expectations:
@@ -81,12 +113,12 @@ def _without_places(wanted: Any) -> Any:
     return {name: value for name, value in wanted.items() if name != "destination"}
 
 
-def _read(query: Mapping[str, Any]) -> tuple[list[_Format | None], bool]:
+def _read(query: Mapping[str, Any]) -> tuple[list[Format | None], bool]:
     formats = [_format(wanted) for wanted in query["format"]]
     return formats, query["upscale"] in (1, "1", True, "true")
 
 
-def _format(wanted: Mapping[str, Any]) -> _Format | None:
+def _format(wanted: Mapping[str, Any]) -> Format | None:
     model = OUTPUTS.get(str(wanted.get("output")))
     if model is None:
         return None
@@ -97,18 +129,19 @@ def _format(wanted: Mapping[str, Any]) -> _Format | None:
         return None
 
 
-def _format_of(output: Output, formats: Sequence[_Format | None]) -> _Format | None:
-    """The format that an output was made for.
+def _format_of(output: Output, formats: Sequence[Format | None]) -> _Made | None:
+    """What an output was made for.
 
-    By the client's own tag where that names one format; else by its place among
-    those of its kind, which a system tag ends in (``video-0-1``: the second).
+    By the client's own tag where that names one; else by its place among those
+    of its kind, which a system tag ends in (``video-0-1``: the second).
     """
-    named = [each for each in formats if each and each.tag and each.tag == output.user_tag]
+    made = [each for wanted in formats if wanted for each in _each(wanted)]
+    named = [each for each in made if each.tag and each.tag == output.user_tag]
     if len(named) == 1:
         return named[0]
     if None in formats:
         return None  # places can't be counted
-    kind = [each for each in formats if each and _KINDS[each.output] == output.kind]
+    kind = [each for each in made if kind_of(each.wanted) == output.kind]
     if len(kind) == 1:
         return kind[0]
     place = output.tag.rpartition("-")[2]
@@ -117,29 +150,65 @@ def _format_of(output: Output, formats: Sequence[_Format | None]) -> _Format | N
     return None
 
 
-def _expected(wanted: _Format, *, upscale: bool) -> Expected:
-    match wanted:
-        case Mp4():
-            return Expected(
-                Shape.MEDIA,
-                streams=frozenset({"video"}),
-                if_in_source=frozenset({"audio"}),
-                frame=_frame(wanted),
-                upscale=upscale,
-                start=wanted.start_time,
-                length=wanted.duration,
-            )
-        case Thumbnail():
-            frame, kind = _frame(wanted), wanted.image_format
-            return Expected(Shape.IMAGE, frame=frame, upscale=True, image_format=kind)
-        case Thumbnails():
-            frame, kind = _frame(wanted), wanted.image_format
-            return Expected(Shape.IMAGES, frame=frame, upscale=True, image_format=kind)
-        case Metadata():
+def _each(wanted: Format) -> Iterator[_Made]:
+    """The outputs that status answers tell of: of a streaming one, each of its streams."""
+    if isinstance(wanted, AdvancedHls | AdvancedDash | WebmDash | HlsAudio):
+        for stream in wanted.stream:
+            yield _Made(wanted, stream.tag, stream if isinstance(stream, Stream) else None)
+    else:
+        yield _Made(wanted, wanted.tag)
+
+
+def _expected(made: _Made, *, upscale: bool) -> Expected | None:
+    match made.wanted:
+        case Thumbnail() | Thumbnails() as image:
+            shape = Shape.IMAGE if isinstance(image, Thumbnail) else Shape.IMAGES
+            kind = image.image_format
+            return Expected(shape, frame=_frame(image), upscale=True, image_format=kind)
+        case Metadata() | Vmaf():
             return Expected(Shape.JSON)
+        case SpeechToText() as text:
+            return Expected(Shape.TRANSCRIPT, files=text.files)
+        case Repack() as copied:
+            return _repacked(copied)
+        case Mp3() | Flac() as sound:
+            start, length = sound.start_time, sound.duration
+            return Expected(Shape.MEDIA, frozenset({"audio"}), start=start, length=length)
+        case _ as moving:
+            return _moving(moving, made.stream, upscale=upscale)
 
 
-def _frame(wanted: Mp4 | Thumbnail | Thumbnails) -> tuple[int, int] | None:
+def _moving(
+    wanted: Mp4 | Webm | Gif | AdvancedHls | AdvancedDash | WebmDash | HlsAudio,
+    stream: Stream | None,
+    *,
+    upscale: bool,
+) -> Expected:
+    sides = wanted if isinstance(wanted, Mp4 | Webm | Gif) else stream
+    streaming = isinstance(wanted, Streaming)
+    sound = isinstance(wanted, HlsAudio)
+    return Expected(
+        Shape.STREAMING if streaming else Shape.MEDIA,
+        streams=frozenset({"audio" if sound else "video"}),
+        if_in_source=frozenset() if sound or isinstance(wanted, Gif) else frozenset({"audio"}),
+        frame=_frame(sides) if sides else None,
+        upscale=upscale,
+        start=wanted.start_time,
+        length=wanted.duration,
+        files=wanted.playlists if isinstance(wanted, Streaming) else (),
+    )
+
+
+def _repacked(wanted: Repack) -> Expected | None:
+    """None for a clip: streams that are copied begin at a keyframe, nobody knows which."""
+    if wanted.start_time or wanted.duration is not None:
+        return None
+    kept = {"video": wanted.video_copy, "audio": wanted.audio_copy}
+    there = frozenset(name for name, copied in kept.items() if copied)
+    return Expected(Shape.MEDIA, if_in_source=there)
+
+
+def _frame(wanted: FrameSides) -> tuple[int, int] | None:
     """``resolution`` overrules the sides, and leaves one of them to the source."""
     width, height = wanted.box
     if width is None or height is None or wanted.resolution is not None:

@@ -5,19 +5,22 @@ Values are quoted only where they are names from a fixed list, never where they
 could be a secret.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from orchestrator.model.errors import BadInput
 from orchestrator.model.items import Problem
-from orchestrator.query import documents
-from orchestrator.query.outputs import OUTPUTS
+from orchestrator.query.outputs import OUTPUTS, stream_of
+from orchestrator.query.values import shown
 
 Path = tuple[str | int, ...]
+_ONE_OF: Final = f"one of {', '.join(OUTPUTS)}"
+_STEP = re.compile(r"([^.\[\]]+)|\[([0-9]+)\]")
 _Found = tuple[Path, str, str]
 
 #: pydantic's own kinds of errors, in our words.
@@ -77,7 +80,7 @@ Unknown = Callable[[Path, object], tuple[str, str]]
 
 
 def problems_in(
-    error: ValidationError, doc: object, file: str, root: str = "", unknown: Unknown | None = None
+    error: ValidationError, doc: object, file: str, root: str = "", *, unknown: Unknown
 ) -> tuple[Problem, ...]:
     """Every problem that pydantic found in ``doc``.
 
@@ -85,10 +88,11 @@ def problems_in(
     and the hint about an attribute that is not known at its path.
     """
     details = error.errors(include_url=False, include_input=False)
-    problems = (_problem(detail, doc, unknown or unknown_attribute) for detail in details)
+    problems = (_problem(detail, doc, unknown) for detail in details)
+    # What a format says for all its streams is found at each of them.
     return tuple(
         Problem(file, message, hint, field=dotted((root, *path) if root else path))
-        for path, message, hint in filter(None, problems)
+        for path, message, hint in dict.fromkeys(filter(None, problems))
     )
 
 
@@ -100,13 +104,15 @@ def _line(problem: Problem) -> str:
 
 
 def _problem(detail: ErrorDetails, doc: object, unknown: Unknown) -> _Found | None:
-    path = tuple(_steps(detail["loc"], doc))
+    path = _as_written(tuple(_steps(detail["loc"], doc)), doc)
     kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "default_factory_not_called":
+        return None  # the problem is in what the default hangs on
     if kind == "too_short" and _at(doc, path):
         return None  # pydantic counts what passed: each that did not is a problem of its own
     if kind == "refused":
         message, hint = context["message"], context["hint"]
-        path += (context["field"],) if context["field"] else ()
+        path = _as_written((*path, *_parts(context["field"])), doc)
     elif kind == "extra_forbidden":
         message, hint = unknown(path, doc)
     elif kind.startswith("union_tag"):
@@ -114,7 +120,7 @@ def _problem(detail: ErrorDetails, doc: object, unknown: Unknown) -> _Found | No
         path += ("output",)
     else:
         message = _WORDS[kind].format(**context) if kind in _WORDS else detail["msg"]
-        hint = _value_hint(path, doc) if kind == "literal_error" else ""
+        hint = _other_outputs(path, doc) if kind == "literal_error" else ""
     return path, message, hint
 
 
@@ -146,46 +152,44 @@ def _at(doc: Any, path: Iterable[str | int]) -> Any:
 
 def _output(chosen: object) -> tuple[str, str]:
     name = chosen.get("output") if isinstance(chosen, Mapping) else None
-    supported = f"supported: {', '.join(OUTPUTS)}"
     if name is None:
-        return "is required", supported
+        return "is required", _ONE_OF
     if not isinstance(name, str):
-        return "must be text", supported
-    if name in documents.OUTPUTS:
-        return f'"{name}" is not supported yet', supported
-    return "is not an output", nearest(name, documents.OUTPUTS) or supported
+        return "must be text", _ONE_OF
+    return "is not an output", nearest(name, OUTPUTS) or _ONE_OF
 
 
-def unknown_attribute(path: Path, doc: object) -> tuple[str, str]:
-    """Message and hint about an attribute of a query that no model has."""
-    name = str(path[-1])
-    if "destination" in path[:-1]:
-        return "unknown attribute", nearest(name, documents.DESTINATION)
-    if path[0] == "stitch":
-        return "unknown attribute", nearest(name, documents.STITCH)
-    if path[0] == "format":
-        return _unknown_in_format(name, _at(doc, path[:-1]))
-    if name in documents.FORMAT:
-        return "unknown attribute", "it belongs to a format: query.format[]"
-    return "unknown attribute", nearest(name, documents.QUERY)
-
-
-def _unknown_in_format(name: str, chosen: Mapping[str, Any]) -> tuple[str, str]:
-    output = chosen["output"]
-    if name == "user_tag":
-        return "repeats tag", "the two are one attribute: keep tag"
-    if name in documents.FORMAT:
-        having = [other for other, model in OUTPUTS.items() if name in model.model_fields]
-        hint = f"it is for {', '.join(having)}" if having else "leave it out"
-        return f'is not supported on "{output}" outputs' + ("" if having else " yet"), hint
-    if name in documents.QUERY:
-        return "unknown attribute", "it belongs to the query itself, not to a format"
-    supported = OUTPUTS[output].model_fields
-    return "unknown attribute", nearest(name, supported) or nearest(name, documents.FORMAT)
-
-
-def _value_hint(path: Path, doc: object) -> str:
+def _other_outputs(path: Path, doc: object) -> str:
+    """Which outputs take a value that the one at hand does not."""
     name, value = str(path[-1]), _at(doc, path)
-    if isinstance(value, str) and value in documents.VALUES.get(name, ()):
-        return f'"{value}" is not supported yet'
-    return ""
+    takers = [
+        output
+        for output, model in OUTPUTS.items()
+        if isinstance(value, str) and value in _choices(model, name)
+    ]
+    return f"{shown(value)} is for {', '.join(takers)}" if takers else ""
+
+
+def _choices(model: type[BaseModel], name: str) -> frozenset[Any]:
+    """The words that an attribute of an output, or of its streams, may be."""
+    for each in (model, stream_of(model)):
+        field = each.model_fields.get(name) if each else None
+        if field and get_origin(field.annotation) is Literal:
+            return frozenset(get_args(field.annotation))
+    return frozenset()
+
+
+def _parts(field: str) -> Iterator[str | int]:
+    """A dotted field as steps: ``stream[1].video_codec``."""
+    for name, place in _STEP.findall(field):
+        yield int(place) if place else name
+
+
+def _as_written(path: Path, doc: object) -> Path:
+    """Where the client wrote what a stream takes over from its format."""
+    match path:
+        case ("format", int(number), "stream", int(), str(name), *rest):
+            above = ("format", number, name)
+            if _at(doc, path[:5]) is None and _at(doc, above) is not None:
+                return (*above, *rest)
+    return path

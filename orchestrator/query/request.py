@@ -1,6 +1,5 @@
 """The query of ``start_encode2``: one input, and the outputs to make of it."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -9,18 +8,12 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from orchestrator.query.base import Part
 from orchestrator.query.destination import REVEAL
 from orchestrator.query.outputs import Format
+from orchestrator.query.places import Source
 from orchestrator.query.problems import QueryError, problems_in
-from orchestrator.query.values import Flag, Moment, Span, as_flag, as_text, as_whole, refuse
+from orchestrator.query.unknown import unknown_in
+from orchestrator.query.values import Flag, Moment, Span, as_text, as_whole, refuse
 
-_SOURCE = re.compile(r"tus:\S+|[A-Za-z][A-Za-z0-9+.-]*://[^\x00-\x1f]+")
 _LONGEST_CALLBACK = 4000
-
-
-def _source(value: object) -> str:
-    text = as_text(value)
-    if not _SOURCE.fullmatch(text):
-        raise refuse("is not a source", "write a URL, or tus:<id> for an uploaded file")
-    return text
 
 
 def _callback(value: object) -> str:
@@ -30,17 +23,6 @@ def _callback(value: object) -> str:
     if len(text) > _LONGEST_CALLBACK:
         raise refuse(f"is longer than {_LONGEST_CALLBACK} characters")
     return text
-
-
-def _not_yet(value: object) -> bool:
-    if as_flag(value):
-        raise refuse("is not supported yet", "leave it out, or write 0")
-    return False
-
-
-#: A flag of the documents that only its default is supported of.
-Off = Annotated[Flag, BeforeValidator(_not_yet)]
-Source = Annotated[str, BeforeValidator(_source)]
 
 
 class StitchSource(Part):
@@ -69,9 +51,9 @@ class EncodeQuery(Part):
         default=None, repr=False
     )
     upscale: Flag = False
-    retry_on_error: Off = False
-    refresh_playlist: Off = False
-    use_subtask_callback: Off = False
+    retry_on_error: Flag = False
+    refresh_playlist: Flag = False
+    use_subtask_callback: Flag = False
 
     @model_validator(mode="after")
     def _one_input(self) -> Self:
@@ -85,7 +67,10 @@ class EncodeQuery(Part):
 
         What the client left to its default is left out.
         """
-        return self.model_dump(mode="json", exclude_unset=True, context=REVEAL)
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True, context=REVEAL)
+
+
+_UNKNOWN = unknown_in(EncodeQuery, StitchSource)
 
 
 def parse_query(doc: Mapping[str, Any], *, file: str = "query") -> EncodeQuery:
@@ -96,4 +81,4 @@ def parse_query(doc: Mapping[str, Any], *, file: str = "query") -> EncodeQuery:
     try:
         return EncodeQuery.model_validate(doc)
     except ValidationError as error:
-        raise QueryError(problems_in(error, doc, file, "query")) from None
+        raise QueryError(problems_in(error, doc, file, "query", unknown=_UNKNOWN)) from None

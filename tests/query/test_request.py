@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.model.errors import BadInput
 from orchestrator.query import (
+    OUTPUTS,
     EncodeQuery,
     FrameSize,
     KeyframeInterval,
@@ -227,18 +228,11 @@ def test_an_unknown_attribute_names_the_nearest() -> None:
     assert problem(zzz=1) == "zzz: unknown attribute"
 
 
-def test_a_documented_attribute_says_that_it_comes_later() -> None:
-    logo = 'logo: is not supported on "mp4" outputs yet (leave it out)'
-    assert problem(logo={"source": "http://127.0.0.1/l.png"}) == logo
-    preset = 'video_codec_parameters: is not supported on "mp4" outputs yet (leave it out)'
-    assert problem(video_codec_parameters={"preset": "slow"}) == preset
-
-
 def test_an_attribute_of_another_output_says_of_which() -> None:
-    interval = 'interval: is not supported on "mp4" outputs (it is for thumbnails)'
+    interval = 'interval: is not an attribute of "mp4" outputs (it is for thumbnails)'
     assert problem(interval=3) == interval
-    bitrate = 'bitrate: is not supported on "thumbnail" outputs (it is for mp4)'
-    assert problem(output="thumbnail", bitrate=3) == bitrate
+    columns = 'columns: is not an attribute of "mp3" outputs (it is for thumbnails)'
+    assert problem(output="mp3", columns=3) == columns
 
 
 def test_attributes_in_the_wrong_place() -> None:
@@ -256,29 +250,32 @@ def test_a_tag_may_be_called_user_tag_but_not_twice() -> None:
     assert problem(tag="a", user_tag="b") == repeated
 
 
-SUPPORTED = "(supported: mp4, thumbnail, thumbnails, metadata)"
+ONE_OF = f"(one of {', '.join(OUTPUTS)})"
 
 
 @pytest.mark.parametrize(
     ("output", "words"),
     [
-        ("advanced_hls", f'output: "advanced_hls" is not supported yet {SUPPORTED}'),
+        ("advanced_hsl", 'output: is not an output (did you mean "advanced_hls"?)'),
         ("mp5", 'output: is not an output (did you mean "mp4"?)'),
-        ("?", f"output: is not an output {SUPPORTED}"),
-        (None, f"output: is required {SUPPORTED}"),
-        (4, f"output: must be text {SUPPORTED}"),
-        (["mp4"], f"output: must be text {SUPPORTED}"),
+        ("?", f"output: is not an output {ONE_OF}"),
+        (None, f"output: is required {ONE_OF}"),
+        (4, f"output: must be text {ONE_OF}"),
+        (["mp4"], f"output: must be text {ONE_OF}"),
     ],
 )
 def test_outputs_that_are_not_there(output: object, words: str) -> None:
     assert problem(output=output) == words
 
 
-@pytest.mark.parametrize("name", ["retry_on_error", "refresh_playlist", "use_subtask_callback"])
-def test_flags_that_only_their_default_is_supported_of(name: str) -> None:
-    assert getattr(parse_query(query({"output": "mp4"}, **{name: "0"})), name) is False
-    words = f"query.{name}: is not supported yet (leave it out, or write 0)"
-    assert problems(query({"output": "mp4"}, **{name: 1})) == [words]
+@pytest.mark.parametrize(
+    "name", ["upscale", "retry_on_error", "refresh_playlist", "use_subtask_callback"]
+)
+def test_flags_of_the_query(name: str) -> None:
+    assert getattr(parse_query(query({"output": "mp4"})), name) is False
+    assert getattr(parse_query(query({"output": "mp4"}, **{name: "1"})), name) is True
+    words = f"query.{name}: 2 is not a flag (write 0 or 1)"
+    assert problems(query({"output": "mp4"}, **{name: 2})) == [words]
 
 
 # --- values --------------------------------------------------------------------------
@@ -292,7 +289,7 @@ def test_flags_that_only_their_default_is_supported_of(name: str) -> None:
         ({"width": True}, "width: true is not a whole number"),
         ({"rotate": 45}, "rotate: must be 90, 180 or 270"),
         ({"resize_mode": "fit"}, "resize_mode: must be 'scale' or 'crop'"),
-        ({"quality": 52}, "quality: must be at most 51"),
+        ({"quality": 52}, "quality: must be at most 51 with libx264"),
         ({"duration": 0}, "duration: must be at least 0.001"),
         ({"start_time": "-1"}, "start_time: must be at least 0"),
         ({"audio_channels_number": 9}, "audio_channels_number: must be at most 8"),
@@ -306,11 +303,14 @@ def test_flags_that_only_their_default_is_supported_of(name: str) -> None:
         ),
         (
             {"video_codec": "libvpx"},
-            "video_codec: must be 'libx264' or 'libx265' (\"libvpx\" is not supported yet)",
+            (
+                "video_codec: must be 'libx264', 'libx265' or 'libsvtav1'"
+                ' ("libvpx" is for webm, webm_dash)'
+            ),
         ),
         (
-            {"audio_codec": "mp3"},
-            "audio_codec: must be 'aac' or 'libfdk_aac'",
+            {"audio_codec": "flac"},
+            "audio_codec: must be 'aac', 'libfdk_aac' or 'mp3' (\"flac\" is for flac)",
         ),
         ({"output": "thumbnail", "time": "1.2"}, "time: must be at most 1"),
         ({"output": "thumbnails", "interval": 0}, "interval: must be at least 0.001"),
@@ -352,8 +352,8 @@ def test_values_out_of_bounds(attributes: dict[str, object], words: str) -> None
             "profile: high can't hold lossless video (leave it out, and one that can is taken)",
         ),
         (
-            {"output": "thumbnail", "time": 0.5, "frame_number": 3},
-            "frame_number: contradicts time (one thumbnail is taken at one moment)",
+            {"output": "thumbnail", "time": 0.5, "start_time": 3},
+            "start_time: contradicts time (one thumbnail is taken at one moment)",
         ),
         (
             {"output": "thumbnail", "quality": 80},
@@ -444,7 +444,7 @@ def test_queries_of_the_wrong_shape(doc: object, words: str) -> None:
 
 
 def test_every_problem_is_told_at_once() -> None:
-    doc = query({"output": "mp4", "heigth": 1, "width": "wide"}, {"output": "gif"}, upscale=7)
+    doc = query({"output": "mp4", "heigth": 1, "width": "wide"}, {"output": "gfi"}, upscale=7)
     fields = [line.split(": ")[0] for line in problems(doc)]
     assert sorted(fields) == [
         "query.format[0].heigth",
