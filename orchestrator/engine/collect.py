@@ -38,8 +38,10 @@ class CollectStage:
             work.outputs = await self.ledger.outputs(work.item)
         outputs = await self._fetch(work.item, work.outputs)
         notes = await self._verify(work, outputs)
+        # Those that stay where the service put them are on record as they are.
+        news = None if outputs == work.outputs else outputs
         work.item = await self.journal.move(
-            work.item, self._completed(work.item, attempt), outputs=outputs, note="; ".join(notes)
+            work.item, self._completed(work.item, attempt), outputs=news, note="; ".join(notes)
         )
 
     async def _fetch(self, item: Item, reported: tuple[Output, ...]) -> tuple[Output, ...]:

@@ -24,7 +24,7 @@ class Journal:
         note: str = "",
     ) -> Item:
         """Record that ``item`` is now ``now``; returns when that is on disk."""
-        await self._ledger.post(Change(now, item.state, outputs, note))
+        await self._ledger.post(Change(now, item.state, outputs, note, item))
         self._observer.moved(now, item.state)
         return now
 
@@ -40,6 +40,6 @@ class Journal:
         Changes reach the disk in order, so once the later one is durable this
         one is too, and if this one fails so does the later one.
         """
-        self._ledger.post(Change(now, item.state, outputs, note))
+        self._ledger.post(Change(now, item.state, outputs, note, item))
         self._observer.moved(now, item.state)
         return now

@@ -25,8 +25,8 @@ from orchestrator.model.errors import LedgerProblem, OrchestratorError, Supersed
 #: The most steps in one batch.
 LARGEST = 500
 
-#: Seconds from one commit to the next, at least: under load many steps share one,
-#: and a step that comes alone does not wait.
+#: Seconds from the end of one commit to the next, at least: under load many steps
+#: share one, and a step that comes alone does not wait.
 GATHER = 0.005
 
 
@@ -84,6 +84,7 @@ class GroupCommit:
                     batch = self._take()
                     if batch:
                         await self._commit(batch)
+                        self._committed_at = asyncio.get_running_loop().time()
         finally:
             self._closing = True
             self._refuse([*batch, *self._queue])
@@ -96,7 +97,6 @@ class GroupCommit:
         early = self._committed_at + GATHER - loop.time()
         if early > 0:
             await asyncio.sleep(early)
-        self._committed_at = loop.time()
 
     def _take(self) -> list[_Posted]:
         batch = [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST))]

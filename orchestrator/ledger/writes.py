@@ -10,6 +10,7 @@ let through either way, as nothing at a service hangs on it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, update
@@ -31,20 +32,24 @@ _BEGUN = frozenset({State.UPLOADING, State.UPLOADED})
 
 _I, _A, _O = schema.items.c, schema.attempts.c, schema.outputs.c
 
-_MOVE_ITEM = Bulk(
-    update(schema.items)
-    .where(
+#: What every step writes of its item, and what few do.
+_STANDING = ("state", "attempts", "attempt", "updated_at")
+_REST = ("fingerprint", "digest", "size", "due_at", "error_class", "error")
+_rest_of = attrgetter(*_REST)
+
+
+def _moving(*columns: str) -> Bulk:
+    """Sets columns of an item, if it still is where the step began."""
+    fence = (
         _I.id == bindparam("of_item"),
         _I.state == bindparam("was"),
         _I.attempts.between(bindparam("at_least"), bindparam("at_most")),
     )
-    .values(
-        each(
-            *("state", "attempts", "attempt", "fingerprint", "digest", "size"),
-            *("due_at", "error_class", "error", "updated_at"),
-        )
-    )
-)
+    return Bulk(update(schema.items).where(*fence).values(each(*columns)))
+
+
+_MOVE_ITEM = _moving(*_STANDING)
+_NOTE_ITEM = _moving(*_STANDING, *_REST)
 _OF_ATTEMPT = (_A.item_id == bindparam("of_item"), _A.number == bindparam("of_number"))
 _ADD_ATTEMPT = adding(schema.attempts)
 _NOTE_ATTEMPT = Bulk(
@@ -86,6 +91,18 @@ class Step:
         """Whether this step may have an attempt that is not on record yet."""
         return self.change.was is State.PENDING and self.change.item.attempt is not None
 
+    @property
+    def notes_item(self) -> bool:
+        """Whether this step may change more of its item than where it stands."""
+        since = self.change.since
+        return since is None or _rest_of(since) != _rest_of(self.change.item)
+
+    @property
+    def notes_attempt(self) -> bool:
+        """Whether this step's attempt may differ from what is on record."""
+        since = self.change.since
+        return since is None or since.attempt is not self.change.item.attempt or self.may_begin
+
 
 def check(change: Change) -> None:
     """Raise ``ValueError`` for a snapshot whose parts contradict each other."""
@@ -106,7 +123,11 @@ def write(connection: Connection, steps: Sequence[Step]) -> None:
     and an event for each.
     """
     chains = _chained(steps)
-    moved = _MOVE_ITEM.run(connection, [_item_values(*chain) for chain in chains])
+    noted = {step.change.item.id for step in steps if step.notes_item}
+    moved = 0
+    for statement, whole in ((_MOVE_ITEM, False), (_NOTE_ITEM, True)):
+        ours = [chain for item, chain in chains.items() if (item in noted) is whole]
+        moved += statement.run(connection, [_item_values(*chain, whole=whole) for chain in ours])
     if moved != len(chains):
         raise Superseded(_superseded(steps[0].change))
     _write_attempts(connection, steps)
@@ -138,7 +159,7 @@ def _write_one(connection: Connection, step: Step) -> OrchestratorError | None:
     return None
 
 
-def _chained(steps: Sequence[Step]) -> list[tuple[Step, Step]]:
+def _chained(steps: Sequence[Step]) -> dict[int, tuple[Step, Step]]:
     """The first and the last step of each item, where each follows from the one before."""
     chains: dict[int, tuple[Step, Step]] = {}
     for step in steps:
@@ -151,7 +172,7 @@ def _chained(steps: Sequence[Step]) -> list[tuple[Step, Step]]:
             chains[now.id] = chain[0], step
         else:
             chains[now.id] = step, step
-    return list(chains.values())
+    return chains
 
 
 def _write_attempts(connection: Connection, steps: Sequence[Step]) -> None:
@@ -160,7 +181,7 @@ def _write_attempts(connection: Connection, steps: Sequence[Step]) -> None:
     added: dict[tuple[int, int], bool] = {}
     for step in steps:
         item = step.change.item
-        if item.attempt is None:
+        if item.attempt is None or not step.notes_attempt:
             continue
         attempt = item.id, item.attempt.number
         latest[attempt] = item.attempt
@@ -190,26 +211,30 @@ def _write_outputs(connection: Connection, steps: Sequence[Step]) -> None:
     _ADD_OUTPUTS.run(connection, rows)
 
 
-def _item_values(first: Step, last: Step) -> dict[str, Any]:
+def _item_values(first: Step, last: Step, *, whole: bool) -> dict[str, Any]:
     """``first`` says what must be on record, ``last`` what is to be."""
     item, attempts = last.change.item, first.change.item.attempts
     number = item.attempt.number if item.attempt and item.state is not State.PENDING else None
-    return {
+    values = {
         "of_item": item.id,
-        "was": first.change.was.value,
+        "was": first.change.was._value_,
         "at_least": attempts - (first.begins or first.may_begin),
         "at_most": attempts - first.begins,
-        "state": item.state.value,
+        "state": item.state._value_,
         "attempts": item.attempts,
         "attempt": number,
-        "fingerprint": item.fingerprint,
-        "digest": item.digest,
-        "size": item.size,
-        "due_at": item.due_at,
-        "error_class": item.error_class,
-        "error": codec.plain(item.error),
         "updated_at": last.at,
     }
+    if whole:
+        values |= {
+            "fingerprint": item.fingerprint,
+            "digest": item.digest,
+            "size": item.size,
+            "due_at": item.due_at,
+            "error_class": item.error_class,
+            "error": codec.plain(item.error),
+        }
+    return values
 
 
 def _event_values(step: Step) -> dict[str, Any]:
@@ -219,8 +244,8 @@ def _event_values(step: Step) -> dict[str, Any]:
         "attempt": item.attempt.number if item.attempt else None,
         "run_id": step.run,
         "at": step.at,
-        "was": step.change.was.value,
-        "now": item.state.value,
+        "was": step.change.was._value_,
+        "now": item.state._value_,
         "note": codec.plain(step.change.note),
     }
 

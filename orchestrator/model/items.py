@@ -200,10 +200,13 @@ class Change:
     """One durable step of an item: its new snapshot, and what to write with it.
 
     ``was`` is the state before. ``outputs`` replaces the attempt's outputs
-    where it is not None. ``note`` goes to the event, for people.
+    where it is not None. ``note`` goes to the event, for people. ``since`` is the
+    snapshot before, whose step was posted: what is still the same need not be
+    written again. None: all of it is.
     """
 
     item: Item
     was: State
     outputs: tuple[Output, ...] | None = None
     note: str = ""
+    since: Item | None = None

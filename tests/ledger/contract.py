@@ -54,6 +54,28 @@ class LedgerContract:
         await ledger.post(Change(now, item.state))
         assert await ledger.in_flight(IN_FLIGHT, 0, 10) == [now]
 
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {},
+            {"fingerprint": "f2"},
+            {"digest": "d2"},
+            {"size": 11},
+            {"due_at": 5.0},
+            {"error_class": "stalled", "error": "no bytes for 60 s"},
+        ],
+        ids=lambda changes: " ".join(changes) or "its state",
+    )
+    async def test_what_is_new_since_the_step_before_is_written(self, ledger, changes):
+        item = (await ledger.pending(1, ()))[0]
+        begun = begin(item)
+        await ledger.post(Change(begun, item.state, since=item))
+        now = begun.to(State.UPLOADED, **changes)
+        await ledger.post(Change(now, begun.state, since=begun))
+        noted = now.noting(State.STARTING, status_url="/status")
+        await ledger.post(Change(noted, now.state, since=now))
+        assert await ledger.in_flight(IN_FLIGHT, 0, 10) == [noted]
+
     async def test_every_step_of_the_straight_way_is_on_record(self, ledger):
         item = (await ledger.pending(1, ()))[0]
         now = begin(item)

@@ -63,13 +63,14 @@ class LedgerMachine(RuleBasedStateMachine):
         data=st.data(),
         outputs=st.none() | st.lists(st.sampled_from("abc"), max_size=3),
         wait=st.sampled_from([0.0, 50.0]),
+        told=st.booleans(),
     )
-    def move(self, key, data, outputs, wait):
+    def move(self, key, data, outputs, wait, told):
         item = self.items[key]
         now_state = data.draw(st.sampled_from(sorted(MOVES[item.state])))
         now = self._stepped(item, now_state, wait)
         reported = self._reported(now, outputs)
-        self._post(Change(now, item.state, reported))
+        self._post(Change(now, item.state, reported, since=item if told else None))
         self._record(item, now, reported)
         return item, now
 
@@ -85,8 +86,8 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         raise AssertionError(f"a stale step from {was.state} to {now.state} was taken")
 
-    @rule(key=st.sampled_from(KEYS), data=st.data())
-    def batch(self, key, data):
+    @rule(key=st.sampled_from(KEYS), data=st.data(), told=st.booleans())
+    def batch(self, key, data, told):
         """Steps of one item posted at once, the last one awaited."""
         changes, item = [], self.items[key]
         for _ in range(data.draw(st.integers(2, 4))):
@@ -95,7 +96,10 @@ class LedgerMachine(RuleBasedStateMachine):
             item = now
 
         async def post():
-            waiting = [self.ledger.post(Change(now, was.state)) for was, now in changes]
+            waiting = [
+                self.ledger.post(Change(now, was.state, since=was if told else None))
+                for was, now in changes
+            ]
             await waiting[-1]
 
         self._run(post())
@@ -211,6 +215,8 @@ class LedgerMachine(RuleBasedStateMachine):
             return item.to(state, attempt=None, due_at=self.clock.now() + wait)
         if state is State.FAILED:
             return item.to(state, error_class="transient", error="why")
+        if item.attempt is not None and item.state is State.ENCODING:
+            return item.noting(state, status_url=f"/status/{self.steps[item.key]}")
         return item.to(state)
 
     def _reported(self, now, tags):
