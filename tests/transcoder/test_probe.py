@@ -146,7 +146,7 @@ async def test_probing_has_a_time_limit(tmp_path, clip):
     slow.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(600)\n")
     slow.chmod(0o755)
     with pytest.raises(MediaError, match=r"took longer than 0\.2 seconds"):
-        await probe(Toolchain(toolchain().ffmpeg, slow), clip, limit=0.2)
+        await probe(Toolchain(toolchain().ffmpeg, slow, slow), clip, limit=0.2)
 
 
 def test_a_frame_of_absurd_size_is_refused():

@@ -88,4 +88,4 @@ async def test_a_failure_names_the_clip_and_leaves_no_half_of_it(tmp_path, monke
 async def test_a_program_that_is_no_ffmpeg_fails_in_words(tmp_path, brief):
     liar = Path("/bin/false")
     with pytest.raises(MediaError, match="it gave no reason"):
-        await make_samples(tmp_path, Toolchain(liar, liar))
+        await make_samples(tmp_path, Toolchain(liar, liar, liar))

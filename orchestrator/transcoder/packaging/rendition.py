@@ -1,0 +1,197 @@
+"""Facts about what has been packaged: all that manifests are written from."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from orchestrator.transcoder.packaging.packing import check_name
+from orchestrator.transcoder.ports import MediaError
+
+Kind = Literal["video", "audio", "text"]
+#: What one segment's file is made of.
+Format = Literal["ts", "mp4", "webm", "vtt"]
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One encoded stream that is to become a rendition.
+
+    ``number`` counts from 1 per kind and names the folder (``video_1``). With
+    ``sound`` its first audio stream goes into the video's own chunks. Audio of
+    one ``group`` are the choices (languages) beside the videos that name the
+    same group. ``rung`` is the caller's identity of the rendition over jobs.
+    ``duration`` (seconds) is how long a text stays up; else its last cue ends it.
+    """
+
+    path: Path
+    kind: Kind
+    number: int
+    sound: Path | None = None
+    group: str = "audio"
+    language: str | None = None
+    title: str | None = None
+    default: bool = False
+    chunklist_name: str | None = None
+    rung: str = ""
+    duration: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.chunklist_name is not None:
+            check_name(self.chunklist_name, "chunklist_name")
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """``start`` and ``duration`` are in the rendition's timescale, ``size`` is in bytes."""
+
+    file: str
+    start: int
+    duration: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class IFrame:
+    """A picture that stands for itself: where its bytes are, and seconds until the next."""
+
+    file: str
+    offset: int
+    size: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rendition:
+    """One packaged rendition. File names are relative to ``folder`` ("" for the root).
+
+    ``codecs`` are as in RFC 6381: the picture's first, then the sound's where
+    both are in the chunks. ``media`` is the segments' name with ``$Number$``.
+    ``rate`` is in frames per second as a fraction (``30000/1001``), ``sar`` the
+    shape of a pixel. ``whole`` is a text in one file.
+    """
+
+    kind: Kind
+    name: str
+    folder: str
+    format: Format
+    codecs: tuple[str, ...]
+    timescale: int
+    media: str
+    segments: tuple[Segment, ...]
+    init: str | None = None
+    playlist: str | None = None
+    i_frames: tuple[IFrame, ...] = ()
+    i_playlist: str | None = None
+    whole: str | None = None
+    width: int = 0
+    height: int = 0
+    rate: str | None = None
+    sar: str = "1:1"
+    channels: int = 0
+    sampling: int = 0
+    group: str = "audio"
+    language: str | None = None
+    title: str | None = None
+    default: bool = False
+    rung: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """How long it is: the end of its last segment."""
+        last = self.segments[-1]
+        return (last.start + last.duration) / self.timescale
+
+    @property
+    def peak(self) -> int:
+        """The peak segment bit rate of RFC 8216, 4.1, in bit/s."""
+        return peak(
+            [(segment.duration / self.timescale, segment.size) for segment in self.segments]
+        )
+
+    @property
+    def average(self) -> int:
+        """The average segment bit rate, in bit/s."""
+        return average(
+            [(segment.duration / self.timescale, segment.size) for segment in self.segments]
+        )
+
+
+_RENDITIONS = TypeAdapter(tuple[Rendition, ...])
+
+
+def record(renditions: Iterable[Rendition]) -> str:
+    """The facts as JSON, for a later job that goes on with the same output. No key is in them."""
+    return _RENDITIONS.dump_json(tuple(renditions)).decode()
+
+
+def recall(text: str | bytes) -> tuple[Rendition, ...]:
+    """The facts that ``record`` wrote. Raises ``MediaError`` where they can't be read."""
+    try:
+        return _RENDITIONS.validate_json(text)
+    except ValidationError as error:
+        raise MediaError("the record of the earlier output can't be read") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """What an earlier output still gives: ``kept`` stay linked, ``missing`` rungs are to be made.
+
+    ``numbers`` holds, per kind, the first number that no earlier folder has.
+    """
+
+    kept: tuple[Rendition, ...]
+    missing: tuple[str, ...]
+    numbers: dict[Kind, int]
+
+
+def go_on(earlier: Sequence[Rendition], rungs: Collection[str]) -> Continuation:
+    """Compare an earlier output with the rungs that are wanted now.
+
+    Dropped rungs are left out of ``kept``, so that no manifest names them; their
+    files stay, and so do their numbers.
+    """
+    kept = tuple(each for each in earlier if each.rung in rungs)
+    have = {each.rung for each in kept}
+    kinds: tuple[Kind, ...] = ("video", "audio", "text")
+    numbers = {
+        kind: 1 + max((_number(each.name) for each in earlier if each.kind == kind), default=0)
+        for kind in kinds
+    }
+    missing = tuple(rung for rung in dict.fromkeys(rungs) if rung not in have)
+    return Continuation(kept, missing, numbers)
+
+
+def _number(name: str) -> int:
+    _, _, digits = name.rpartition("_")
+    return int(digits) if digits.isdecimal() else 0
+
+
+def peak(parts: Sequence[tuple[float, int]]) -> int:
+    """The largest bit rate of neighbours that together last 0.5 to 1.5 target durations.
+
+    ``parts`` are seconds and bytes. RFC 8216, 4.1: so a last segment of some
+    milliseconds does not count for itself.
+    """
+    target = max(seconds for seconds, _ in parts)
+    best = 0.0
+    for first in range(len(parts)):
+        seconds, size = 0.0, 0
+        for each_seconds, each_size in parts[first:]:
+            seconds, size = seconds + each_seconds, size + each_size
+            if seconds > 1.5 * target:
+                break
+            if seconds >= 0.5 * target:
+                best = max(best, 8 * size / seconds)
+    return _up(best)
+
+
+def average(parts: Sequence[tuple[float, int]]) -> int:
+    """The bit rate of all ``parts`` (seconds and bytes) together."""
+    return _up(8 * sum(size for _, size in parts) / sum(seconds for seconds, _ in parts))
+
+
+def _up(rate: float) -> int:
+    return int(rate) + (rate > int(rate))
