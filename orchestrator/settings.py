@@ -119,6 +119,11 @@ class _Encoding(Section):
     min_free: Bytes = Field(
         2 * 2**30, description="Free bytes on its disk below which it takes no new work."
     )
+    speech_models: Path | None = Field(
+        None,
+        description="Folder of Whisper models (CTranslate2) for speech_to_text: speed/, balanced/ "
+        "and accuracy/ in it, or one model for all; without it, that output is refused.",
+    )
     nice: int = Field(
         5, ge=0, le=19, description="How far ffmpeg steps back for other programs (0: not at all)."
     )

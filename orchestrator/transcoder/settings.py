@@ -49,6 +49,13 @@ class TranscoderSettings(BaseModel):
     allow_private_sources: bool = False
     """Whether sources may be fetched from loopback, private and link-local addresses."""
 
+    speech_models: Path | None = None
+    """The folder of Whisper models for ``speech_to_text``; None refuses that output.
+
+    It holds a model in the CTranslate2 format per mode, in ``speed``, ``balanced`` and
+    ``accuracy``; or it is itself one model, for all of them. Nothing is downloaded.
+    """
+
     @field_validator("api_keys")
     @classmethod
     def _printable(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
