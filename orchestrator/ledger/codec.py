@@ -7,7 +7,8 @@ import orjson
 from sqlalchemy import ColumnElement
 
 from orchestrator.ledger import schema
-from orchestrator.model.items import Attempt, Item, Output, StitchPart
+from orchestrator.model.items import Attempt, Item, Output, Row, StitchPart
+from orchestrator.model.plain import WITHOUT_PLACE
 from orchestrator.model.states import State
 
 _I, _A, _O = schema.items.c, schema.attempts.c, schema.outputs.c
@@ -31,17 +32,18 @@ OUTPUT_COLUMNS: tuple[ColumnElement[Any], ...] = (
 
 def item(row: Sequence[Any]) -> Item:
     """The item that a row of ``ITEM_COLUMNS`` holds."""
-    parts, tags, fields = row[4], row[7], row[8]
+    key, parts, tags = row[1], row[4], row[7]
+    source = key if row[3] == "" else row[3]
     return Item(
         id=row[0],
-        key=row[1],
+        key=key,
         state=State(row[2]),
-        source=row[3],
+        source=source,
         stitch=tuple(StitchPart(*part) for part in orjson.loads(parts)) if parts else (),
         priority=row[5],
         payload=row[6],
         tags=tuple(orjson.loads(tags)) if tags else (),
-        fields=orjson.loads(fields) if fields else {},
+        fields=fields_told(row[8], key, source),
         fingerprint=row[9],
         digest=row[10],
         size=row[11],
@@ -109,6 +111,29 @@ def output_values(item_id: int, attempt: int, position: int, output: Output) -> 
 def stitch(parts: Sequence[StitchPart]) -> str | None:
     """A stitch list as it is stored."""
     return json([(part.url, part.start_time, part.duration) for part in parts])
+
+
+def fields(row: Row) -> str | None:
+    """A row's fields as they are stored: ``plain.PlainRow``. Raises ``TypeError`` like ``json``."""
+    place = _place(row.key, row.source) if row.source else {}
+    if not place or not place.items() <= row.fields.items():
+        return json(row.fields)
+    others = {name: text for name, text in row.fields.items() if name not in place}
+    return WITHOUT_PLACE + (json(others) or "{}")
+
+
+def fields_told(stored: str | None, key: str, source: str | None) -> dict[str, str]:
+    """The fields that are stored for an item of this key and source."""
+    if not stored:
+        return {}
+    told: dict[str, str] = orjson.loads(stored.removeprefix(WITHOUT_PLACE))
+    return {**_place(key, source or ""), **told} if stored[0] == WITHOUT_PLACE else told
+
+
+def _place(key: str, source: str) -> dict[str, str]:
+    name = source[source.rfind("/") + 1 :]
+    dot = name.rfind(".")
+    return {"name": name, "stem": name[:dot] if dot > 0 else name, "id": key}
 
 
 def json(value: Mapping[str, Any] | Sequence[Any]) -> str | None:

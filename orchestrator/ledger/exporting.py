@@ -145,7 +145,7 @@ def _extra_columns(connection: Connection, job: int) -> dict[str, str]:
     query = select(_I.fields).where(_I.job_id == job, _I.fields.is_not(None)).order_by(_I.id)
     some = connection.execute(query, execution_options={"yield_per": PAGE})
     for (fields,) in some:
-        names.update(dict.fromkeys(orjson.loads(fields)))
+        names.update(dict.fromkeys(codec.fields_told(fields, "", None)))
     extra = [name for name in names if name not in _NOT_EXTRA]
     return {name: f"manifest_{name}" if name in COLUMNS else name for name in extra}
 

@@ -104,7 +104,7 @@ def candidate(row: Row, versions: Versions, manifest: str) -> Candidate | Proble
     stitch = codec.stitch(row.stitch) if row.stitch else None
     tags = codec.json(row.tags) if row.tags else None
     try:
-        return Candidate(row, digest, folder, stitch, tags, codec.json(row.fields))
+        return Candidate(row, digest, folder, stitch, tags, codec.fields(row))
     except TypeError:
         return _unreadable(manifest, row)
 

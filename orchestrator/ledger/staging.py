@@ -65,8 +65,9 @@ FROM stage AS s WHERE s.item = items.id
 def said(now: Candidate, weight: int) -> PlainRow:
     """What the manifest says of an item, as it is stored."""
     row = now.row
+    source = "" if row.source == row.key else row.source
     return PlainRow(
-        *(row.key, row.source, now.stitch, row.priority, row.payload, now.tags, now.fields),
+        *(row.key, source, now.stitch, row.priority, row.payload, now.tags, now.fields),
         *(row.fingerprint, now.digest, now.folder, row.size, row.duration, row.line, weight),
     )
 
@@ -88,8 +89,15 @@ class NewItems:
 
     def add(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Raises ``IntegrityError``, with nothing written, where a key is on record."""
-        with connection.begin_nested(), driven(connection) as cursor:
-            self._block.run(cursor, rows)
+        with driven(connection) as cursor:
+            cursor.execute("SAVEPOINT chunk")
+            try:
+                self._block.run(cursor, rows)
+            except connection.dialect.loaded_dbapi.IntegrityError:
+                cursor.execute("ROLLBACK TO chunk")
+                cursor.execute("RELEASE chunk")
+                raise
+            cursor.execute("RELEASE chunk")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, column, inspect, select, table
 from orchestrator.model.errors import LedgerProblem
 
 #: The revision that ``schema`` describes: the last one in ``migrations/versions``.
-HEAD = "0002"
+HEAD = "0003"
 
 _VERSION = table("alembic_version", column("version_num"))
 

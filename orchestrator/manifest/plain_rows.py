@@ -7,6 +7,7 @@ what they would have made of the same line.
 
 import csv
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
 from operator import itemgetter
@@ -21,7 +22,14 @@ from orchestrator.manifest.sources import FingerprintKind, fingerprinter
 from orchestrator.manifest.uris import normalise
 from orchestrator.model.errors import SourceMissing
 from orchestrator.model.items import DEFAULT_PRIORITY
-from orchestrator.model.plain import LONGEST_NAME, Blank, PlainRecipe, is_plain, is_plain_path
+from orchestrator.model.plain import (
+    LONGEST_NAME,
+    WITHOUT_PLACE,
+    Blank,
+    PlainRecipe,
+    is_plain,
+    is_plain_path,
+)
 from orchestrator.model.turns import Order, weight
 
 #: What every row has, beside the columns of the manifest.
@@ -57,7 +65,8 @@ class PlainManifest(NamedTuple):
         )
 
 
-class _Folder(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Folder:
     """What the sources of one folder have in common."""
 
     path: str
@@ -78,14 +87,15 @@ class PlainRows:
         # An absent column reads the empty cell that each row gets at its end.
         self._meant = [columns.index(name) if name in columns else -1 for name in COLUMNS[1:]]
         self._means_more = len(columns) > 1 + len(set(columns).difference(COLUMNS))
-        shown = [*_OWN, *[name for name in columns if name not in COLUMNS]]
+        shown = ["parent", *[name for name in columns if name not in COLUMNS]]
         places = ",".join(f'{_json(name)}:"%s"' for name in shown)
-        fields = Blank(f"{{{places}}}", tuple(shown))
+        fields = Blank(f"{WITHOUT_PLACE}{{{places}}}", tuple(shown))
         self._all = _joined([fields, recipe.digest, recipe.into, recipe.payload], names)
         self._start = blake2b(recipe.digest_start, digest_size=recipe.digest_bytes)
         self._base = f"{recipe.base}/" if recipe.into else ""
         self._same_path = recipe.into is None or _PLACED.issuperset(recipe.into.names)
         self._fingerprint = fingerprinter(about.fingerprint)
+        self._longest_payload = recipe.longest_payload
         self._order = Order(about.order)
         self._places = Places(about.base)
         self._head: str | None = None
@@ -123,40 +133,43 @@ class PlainRows:
                 return None
             key, priority = key.strip(), PRIORITIES[urgency]
         cut = source.rfind("/") + 1
-        if source[:cut] != self._head:
-            self._head = source[:cut]
-            self._folder = self._look_at(self._head)
-        folder, name = self._folder, source[cut:]
+        head, name = source[:cut], source[cut:]
+        if head != self._head:
+            self._head, self._folder = head, self._look_at(head)
+        folder = self._folder
         if folder is None or not name or name[0] in ".~":
             return None
         if not folder.is_local and ("?" in name or "#" in name or "%" in name):
             return None
+        return self._row(line, cells, folder, name, key, priority)
+
+    def _row(
+        self, line: int, cells: list[str], folder: _Folder, name: str, key: str, priority: int
+    ) -> tuple[Any, ...] | None:
         source = folder.path + name
         key = key or source
-        dot = name.rfind(".")
-        stem = name[:dot] if dot > 0 else name
+        stem = name.rpartition(".")[0] or name
         fields, digest, below, payload = self._all((name, stem, folder.parent, key, *cells))
-        if len(payload) > self._about.recipe.longest_payload or not self._is_path(below):
+        if len(payload) > self._longest_payload or len(below) > LONGEST_NAME:
             return None
-        fingerprint, size, seconds = "", None, None
+        # In a folder like others there, all but too long names make paths that are plain.
+        if not self._same_path and not is_plain_path(below):
+            return None
+        version, size, seconds, heavy = "", None, None, 0
         try:
             if self._duration is not None:
                 seconds = seconds_of(cells[self._duration])
             if folder.is_local:
-                fingerprint, size = self._fingerprint(source)
+                version, size = self._fingerprint(source)
         except (Fault, SourceMissing):
             return None
+        if self._order is not Order.FIRST:
+            heavy = weight(self._order, seconds, size)
         state = self._start.copy()
         state.update(digest.encode())
-        heavy = weight(self._order, seconds, size)
-        return (
-            *(key, source, None, priority, None, None, fields, fingerprint, state.hexdigest()),
-            *(self._base + below, size, seconds, line, heavy),
-        )
-
-    def _is_path(self, below: str) -> bool:
-        """Whether outputs go below; in a folder like others there, all but too long names do."""
-        return len(below) <= LONGEST_NAME if self._same_path else is_plain_path(below)
+        said, place = "" if key == source else source, self._base + below
+        made = (key, said, None, priority, None, None, fields, version, state.hexdigest(), place)
+        return (*made, size, seconds, line, heavy)
 
     def _look_at(self, head: str) -> _Folder | None:
         """What sources that begin with ``head`` and a plain name come to."""

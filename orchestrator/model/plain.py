@@ -12,12 +12,20 @@ from typing import NamedTuple
 #: end of a text in JSON, the user part of a URL.
 MEANINGFUL = '$"\\@'
 
+#: Begins the ``fields`` of a ``PlainRow`` that lack what its source and key tell: its name
+#: is what follows the last slash of the source, its stem ends before the name's last dot
+#: (but the first sign), its id is the key.
+WITHOUT_PLACE = "+"
+
 #: Most file systems hold names of up to 255 bytes.
 LONGEST_NAME = 255
 
 
 class PlainRow(NamedTuple):
-    """What a manifest says of an item, as it is stored; JSON is text."""
+    """What a manifest says of an item, as it is stored; JSON is text.
+
+    A ``source`` that is the key itself is "". ``fields``: see ``WITHOUT_PLACE``.
+    """
 
     key: str
     source: str | None

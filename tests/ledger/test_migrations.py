@@ -61,7 +61,7 @@ async def test_a_newer_ledger_is_refused_and_left_alone(migrated, fresh, url):
     with sqlite3.connect(migrated) as database:
         database.execute("UPDATE alembic_version SET version_num = '0999'")
     database.close()
-    with pytest.raises(LedgerProblem, match=r"made by a newer version .*schema 0999.*up to 0002"):
+    with pytest.raises(LedgerProblem, match=r"made by a newer version .*schema 0999.*up to 0003"):
         await fresh().__aenter__()
     with pytest.raises(LedgerProblem, match="another schema"):
         LedgerReader(url, "demo")
