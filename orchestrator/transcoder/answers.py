@@ -112,7 +112,7 @@ def status_document(
         "error_description": task.error,
         "source_size": task.facts.get("source_size"),
         "duration": task.facts.get("duration"),
-        "warnings": [{"message": warning} for warning in task.facts.get("warnings", ())],
+        "warnings": list(task.facts.get("warnings", ())),
         "payload": task.payload,
     }
     lists: dict[str, list[dict[str, Any]]] = {name: [] for name in _NAMED}

@@ -2,18 +2,26 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.query import EncodeQuery, Thumbnail, Thumbnails
 from orchestrator.transcoder.checks import check_image, check_images, check_video
-from orchestrator.transcoder.plan import Description, Pass, Rendition, commands, compile_plan
-from orchestrator.transcoder.ports import Encoded, MediaError, Produced
+from orchestrator.transcoder.plan import (
+    Description,
+    Material,
+    Means,
+    Pass,
+    Rendition,
+    Step,
+    commands,
+    compile_plan,
+    material,
+)
+from orchestrator.transcoder.ports import Encoded, Inputs, MediaError, Notice, Produced, Watcher
 from orchestrator.transcoder.probe import probe_source
 from orchestrator.transcoder.progress import Board, Meter
 from orchestrator.transcoder.runner import EncodeError, Limits, Stuck, run
-from orchestrator.transcoder.streams import Probe
 from orchestrator.transcoder.toolchain import Toolchain, describe
 
 
@@ -37,11 +45,7 @@ class FfmpegEncoder:
         self._limits = replace(limits or Limits(), nice=nice)
 
     async def encode(
-        self,
-        query: EncodeQuery,
-        source: Path,
-        folder: Path,
-        progress: Callable[[Mapping[str, float]], None],
+        self, query: EncodeQuery, inputs: Inputs, folder: Path, watcher: Watcher
     ) -> Encoded:
         """Every output of ``query``; see ``ports.Encoder``. Raises ``MediaError``.
 
@@ -49,55 +53,60 @@ class FfmpegEncoder:
         not. An output that comes out shorter than the source promised is an
         error, never a silent loss (``checks``).
         """
-        if query.stitch is not None:
-            raise MediaError("stitching several sources is not supported by this transcoder yet")
-        found = await probe_source(self._toolchain, source)
+        probes = [await probe_source(self._toolchain, each.path) for each in inputs.sources]
+        film = material(inputs, probes)
         abilities = await describe(self._toolchain)
-        plan = compile_plan(query, found, abilities.encoders)
-        board = Board(plan.tags, progress)
+        means = Means(abilities.encoders, self._threads, dict(inputs.assets))
+        plan = compile_plan(query, film, means)
+        board = Board(plan.tags, watcher.progress)
         board.reach(plan.left_out, 100.0)
-        task = _Task(self._toolchain, self._threads, self._limits, source, folder, found, board)
-        for text in plan.descriptions:
-            await task.describe(text)
-        for step in plan.passes:
-            await task.make(step)
+        task = _Task(self._toolchain, self._threads, self._limits, film, folder, board)
+        for step in plan.steps:
+            await task.take(step)
         return Encoded(
             outputs=tuple(sorted(task.outputs, key=lambda made: made.format_index)),
-            duration=found.duration,
-            warnings=(*plan.warnings, *task.warnings()),
+            duration=film.probe.duration,
+            warnings=(*map(Notice, plan.warnings), *task.warnings()),
         )
 
 
 class _Task:
-    """One source on its way through a plan."""
+    """One film on its way through a plan."""
 
     def __init__(
         self,
         toolchain: Toolchain,
         threads: int,
         limits: Limits,
-        source: Path,
+        film: Material,
         folder: Path,
-        found: Probe,
         board: Board,
     ) -> None:
         self._toolchain, self._threads, self._limits = toolchain, threads, limits
-        self._source, self._folder, self._found, self._board = source, folder, found, board
+        self._film, self._folder, self._board = film, folder, board
         self._complaints = 0
         self.outputs: list[Produced] = []
 
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[Notice, ...]:
         """What the client should know of the source."""
         if not self._complaints:
             return ()
         times = "once" if self._complaints == 1 else f"{self._complaints} times"
-        what = f"Source media decode error: the decoder complained {times}"
-        return (f"{what}; the source may be damaged in places",)
+        told = f"the decoder complained {times}; the source may be damaged in places"
+        return (Notice("Source Video Decoding Errors", told),)
 
-    async def describe(self, text: Description) -> None:
+    async def take(self, step: Step) -> None:
+        """Do one step of the plan. Raises ``MediaError``."""
+        match step:
+            case Pass():
+                await self._make(step)
+            case Description():
+                await self._describe(step)
+
+    async def _describe(self, text: Description) -> None:
         """Write the ``metadata`` output."""
         path = self._folder / text.file
-        data = json.dumps(self._found.document, indent=4, ensure_ascii=False).encode()
+        data = json.dumps(self._film.probe.document, indent=4, ensure_ascii=False).encode()
         await asyncio.to_thread(path.write_bytes, data)
         self.outputs.append(
             Produced(
@@ -112,7 +121,7 @@ class _Task:
         )
         self._board.reach((text.tag,), 100.0)
 
-    async def make(self, step: Pass) -> None:
+    async def _make(self, step: Pass) -> None:
         """Make the outputs of a pass and check them.
 
         One that can't be written fails a shared ffmpeg, so then each has its
@@ -134,7 +143,7 @@ class _Task:
         failed: list[str] = []
         for made in step.renditions:
             try:
-                await self.make(replace(step, renditions=(made,)))
+                await self._make(replace(step, renditions=(made,)))
             except Stuck:
                 raise
             except MediaError as error:
@@ -146,27 +155,26 @@ class _Task:
         """Run a pass; whether the decoder complained of the source."""
         for made in step.renditions:
             (self._folder / made.file).parent.mkdir(exist_ok=True)
-        lines = commands(step, self._toolchain.ffmpeg, self._source, self._threads)
-        tags = tuple(made.tag for made in step.renditions)
+        lines = commands(step, self._toolchain.ffmpeg, self._threads)
         first = step.renditions[0]
         complaints = 0
         for done, command in enumerate(lines):
 
             def tell(percent: float, before: int = done) -> None:
                 # An output is done when it has been checked, not before.
-                self._board.reach(tags, min(99.0, (100.0 * before + percent) / len(lines)))
+                self._board.reach(step.tags, min(99.0, (100.0 * before + percent) / len(lines)))
 
             complaints = await run(
                 command,
                 folder=self._folder,
-                source=self._source,
+                source=self._film.files[0].path,
                 meter=Meter(first.frames, first.seconds),
                 tell=tell,
                 limits=self._limits,
             )
         for log in self._folder.glob(f"{first.tag}-0.log*") if step.twice else ():
             log.unlink()
-        if not step.nearby:
+        if not step.reading.inputs[0].nearby:
             # Decoding from the middle of a stream complains of nothing that matters.
             self._complaints += complaints
         return bool(complaints)
@@ -180,7 +188,7 @@ class _Task:
 
     async def _check(self, made: Rendition, step: Pass, complained: bool) -> Produced:
         if isinstance(made.asked, Thumbnails):
-            length = self._found.duration
+            length = self._film.probe.duration
             return await asyncio.to_thread(
                 check_images, made, self._folder, length, complained=complained
             )
@@ -195,4 +203,4 @@ def _about(step: Pass, error: MediaError) -> MediaError:
     """The error, with the names of the outputs that it took."""
     if isinstance(error, EncodeError) and error.source_at_fault:
         return MediaError(f"the source can't be decoded: {error}")
-    return MediaError(f"{', '.join(made.tag for made in step.renditions)}: {error}")
+    return MediaError(f"{', '.join(step.tags)}: {error}")

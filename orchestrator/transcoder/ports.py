@@ -1,6 +1,6 @@
 """What the service's HTTP half and its media half know of each other."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -120,23 +120,32 @@ class Encoded:
 
     outputs: tuple[Produced, ...]
     duration: float | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
     missed: tuple[Missed, ...] = ()
+
+
+class Watcher(Protocol):
+    """Who is told how far an encode is."""
+
+    def progress(self, percents: Mapping[str, float]) -> None:
+        """The percent (0 to 100, never falling) of each output and stream by its tag."""
+
+    async def landed(self, made: Produced) -> None:
+        """An output that others may see already, and that will land again with more in it.
+
+        Told of outputs of a query with ``refresh_playlist``, each time that a
+        rendition is whole and its manifests name it. Returns when it is stored.
+        """
 
 
 class Encoder(Protocol):
     """The media half: one call encodes one task."""
 
     async def encode(
-        self,
-        query: EncodeQuery,
-        source: Path,
-        folder: Path,
-        progress: Callable[[Mapping[str, float]], None],
+        self, query: EncodeQuery, inputs: Inputs, folder: Path, watcher: Watcher
     ) -> Encoded:
-        """Turn ``source`` into every output of ``query``, inside ``folder``.
+        """Turn ``inputs`` into every output of ``query``, inside ``folder``.
 
-        ``progress`` gets the percent (0 to 100, never falling) of each output
-        by its tag, often enough to draw. Raises ``MediaError``. When cancelled,
-        no process that it started is left, and ``folder`` may be removed.
+        Raises ``MediaError``. When cancelled, no process that it started is
+        left, and ``folder`` may be removed.
         """

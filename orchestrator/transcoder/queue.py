@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -12,7 +12,14 @@ from orchestrator.query import EncodeQuery, parse_query
 from orchestrator.transcoder.answers import outline
 from orchestrator.transcoder.disk import Disk, remove
 from orchestrator.transcoder.folders import DataFolder
-from orchestrator.transcoder.ports import Encoded, Encoder, MediaError
+from orchestrator.transcoder.ports import (
+    Encoded,
+    Encoder,
+    Inputs,
+    MediaError,
+    Produced,
+    SourceFile,
+)
 from orchestrator.transcoder.sources import Sources
 from orchestrator.transcoder.storage import Storage
 from orchestrator.transcoder.tasks import Task, TaskState, TaskStore
@@ -118,8 +125,10 @@ class WorkQueue:
         await self._tasks.move(task.token, TaskState.ENCODING)
         made = folder / "made"
         made.mkdir()
-        encoded = await self._encoder.encode(query, source, made, self._watcher(task, query))
-        facts.update(duration=encoded.duration, warnings=encoded.warnings)
+        inputs = Inputs((SourceFile(source),))
+        encoded = await self._encoder.encode(query, inputs, made, self._watcher(task, query))
+        warnings = [each.document() for each in encoded.warnings]
+        facts.update(duration=encoded.duration, warnings=warnings)
         return await self._save(task, query, encoded)
 
     async def _save(self, task: Task, query: EncodeQuery, encoded: Encoded) -> list[dict[str, Any]]:
@@ -131,14 +140,10 @@ class WorkQueue:
             await asyncio.wait([storing])  # a thread can't be stopped half-way
             raise
 
-    def _watcher(self, task: Task, query: EncodeQuery) -> Callable[[Mapping[str, float]], None]:
+    def _watcher(self, task: Task, query: EncodeQuery) -> "_Watcher":
         percents = {record["tag"]: 0.0 for record in outline(query)}
         self._progress[task.token] = percents
-
-        def watch(news: Mapping[str, float]) -> None:
-            percents.update(news)
-
-        return watch
+        return _Watcher(percents)
 
     async def _end(
         self,
@@ -170,6 +175,19 @@ class WorkQueue:
         await self._tasks.release(task.token)
         await self._disk.run(remove, self._folder.work / task.token)
         _log.info("task_requeued", task=task.token)
+
+
+class _Watcher:
+    """Keeps the percent of each output where status answers find it."""
+
+    def __init__(self, percents: dict[str, float]) -> None:
+        self._percents = percents
+
+    def progress(self, percents: Mapping[str, float]) -> None:
+        self._percents.update(percents)
+
+    async def landed(self, made: Produced) -> None:
+        """Nothing here is shown before its task has ended."""
 
 
 def _os_error(problem: OSError, task: Task) -> str:

@@ -2,12 +2,11 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from orchestrator.query import EncodeQuery
 from orchestrator.transcoder.answers import extension, outline
-from orchestrator.transcoder.ports import Encoded, MediaError, Produced
+from orchestrator.transcoder.ports import Encoded, Inputs, MediaError, Notice, Produced, Watcher
 
 
 class FakeEncoder:
@@ -30,14 +29,14 @@ class FakeEncoder:
     async def encode(
         self,
         query: EncodeQuery,
-        source: Path,
+        inputs: Inputs,
         folder: Path,
-        progress: Callable[[Mapping[str, float]], None],
+        watcher: Watcher,
     ) -> Encoded:
         self.running += 1
         self.most_running = max(self.running, self.most_running)
         try:
-            return await self._encode(query, source, folder, progress)
+            return await self._encode(query, inputs, folder, watcher)
         except asyncio.CancelledError:
             self.cancelled += 1
             raise
@@ -47,14 +46,14 @@ class FakeEncoder:
     async def _encode(
         self,
         query: EncodeQuery,
-        source: Path,
+        inputs: Inputs,
         folder: Path,
-        progress: Callable[[Mapping[str, float]], None],
+        watcher: Watcher,
     ) -> Encoded:
-        data = source.read_bytes()  # noqa: ASYNC240 - test sources are tiny
+        data = inputs.sources[0].path.read_bytes()
         self.sources.append(hashlib.sha256(data).hexdigest())
         tags = [record["tag"] for record in outline(query)]
-        progress(dict.fromkeys(tags, 25.0))
+        watcher.progress(dict.fromkeys(tags, 25.0))
         self.begun.set()
         await self.gate.wait()
         if self.error is not None:
@@ -65,7 +64,7 @@ class FakeEncoder:
             _make(wanted, tag, index, folder, data)
             for index, (wanted, tag) in enumerate(zip(query.format, tags, strict=True))
         ]
-        return Encoded(tuple(made), duration=12.5, warnings=("a warning",))
+        return Encoded(tuple(made), duration=12.5, warnings=(Notice("a warning"),))
 
 
 def _make(wanted, tag: str, index: int, folder: Path, data: bytes) -> Produced:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from orchestrator.query import parse_query
 from orchestrator.transcoder.encoder import FfmpegEncoder
-from orchestrator.transcoder.ports import Encoded, MediaError, Produced
+from orchestrator.transcoder.ports import MediaError, SourceFile
 from orchestrator.transcoder.runner import Limits
 from tests.media import (
     children,
@@ -27,6 +26,7 @@ from tests.media import (
     stream,
     toolchain,
 )
+from tests.transcoder.encodes import Listener, encode, inputs, only
 from tests.transcoder.test_vtt import cues
 
 MP4 = {"output": "mp4"}
@@ -64,24 +64,6 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-async def encode(
-    source: Path,
-    out: Path,
-    *formats: Mapping[str, Any],
-    told: list[Mapping[str, float]] | None = None,
-    limits: Limits | None = None,
-    **more: Any,
-) -> Encoded:
-    query = parse_query({"source": "tus:0123", "format": list(formats), **more})
-    encoder = FfmpegEncoder(toolchain(), threads=1, nice=0, limits=limits)
-    return await encoder.encode(query, source, out, (told if told is not None else []).append)
-
-
-async def only(source: Path, out: Path, asked: Mapping[str, Any], **more: Any) -> Produced:
-    (made,) = (await encode(source, out, asked, **more)).outputs
-    return made
-
-
 def size(path: Path) -> tuple[int, int]:
     video = stream(path, "video")
     assert video is not None
@@ -102,7 +84,7 @@ def named(colour: tuple[int, int, int]) -> str:
 
 
 async def test_one_task_makes_every_kind_of_output(clip, out):
-    told: list[Mapping[str, float]] = []
+    listener = Listener()
     encoded = await encode(
         clip,
         out,
@@ -111,7 +93,7 @@ async def test_one_task_makes_every_kind_of_output(clip, out):
         {"output": "thumbnails", "interval": 0.6, "width": 80, "image_format": "jpg"},
         {"output": "metadata"},
         {**MP4, "height": 480},
-        told=told,
+        listener=listener,
     )
     video, poster, row, text = encoded.outputs
     assert [one.tag for one in encoded.outputs] == [
@@ -123,7 +105,7 @@ async def test_one_task_makes_every_kind_of_output(clip, out):
     assert [one.format_index for one in encoded.outputs] == [0, 1, 2, 3]
     assert encoded.duration == pytest.approx(2.0, abs=FRAME)
     assert len(encoded.warnings) == 1
-    assert "video-0-1 was left out" in encoded.warnings[0]
+    assert "video-0-1 was left out" in encoded.warnings[0].message
 
     assert size(video.path) == (160, 120)
     assert picture_seconds(video.path) == pytest.approx(2.0, abs=FRAME)
@@ -153,9 +135,9 @@ async def test_one_task_makes_every_kind_of_output(clip, out):
     assert {each["codec_type"] for each in document["streams"]} == {"video", "audio"}
 
     tags = {"video-0-0", "image-0-0", "image-0-1", "text-0-0", "video-0-1"}
-    assert set(told[-1].items()) == {(tag, 100.0) for tag in tags}
+    assert set(listener.told[-1].items()) == {(tag, 100.0) for tag in tags}
     for tag in tags:
-        percents = [percents[tag] for percents in told]
+        percents = [percents[tag] for percents in listener.told]
         assert percents == sorted(percents)
 
 
@@ -264,7 +246,7 @@ async def test_posters_show_the_frame_of_their_moment(clip, out):
     encoded = await encode(clip, out, *({**POSTER, name: at} for name, at, _ in wanted))
     seen = [frame_numbers(one.path)[0] for one in encoded.outputs]
     assert seen == [number for _, _, number in wanted]
-    assert encoded.warnings == (
+    assert tuple(each.message for each in encoded.warnings) == (
         "image-0-7 shows the source's last frame: 60 s lies behind its end at 2 s",
     )
 
@@ -359,12 +341,12 @@ async def test_a_bitrate_is_met_in_two_passes_and_no_statistics_are_left(clips, 
     ffmpeg(
         "-f", "lavfi", "-i", noise, "-c:v", "libx264", "-preset", "ultrafast", "-crf", "10", busy
     )
-    told: list[Mapping[str, float]] = []
-    made = await only(busy, out, {**MP4, "bitrate": 400, "two_pass": 1}, told=told)
+    listener = Listener()
+    made = await only(busy, out, {**MP4, "bitrate": 400, "two_pass": 1}, listener=listener)
     assert int(made.meta["bitrate"]) == pytest.approx(400_000, rel=0.1)
     assert made.bitrate == pytest.approx(400, rel=0.1)
     assert [file.name for file in out.iterdir()] == ["video-0-0.mp4"]
-    percents = [percents["video-0-0"] for percents in told]
+    percents = [percents["video-0-0"] for percents in listener.told]
     assert percents == sorted(percents)
     assert any(40 < percent < 60 for percent in percents)
 
@@ -449,7 +431,8 @@ async def test_damage_in_the_middle_is_a_warning_with_a_count(clips, mute, out):
     encoded = await encode(damaged, out, MP4)
     assert picture_seconds(encoded.outputs[0].path) == pytest.approx(2.0, abs=0.5)
     (warning,) = encoded.warnings
-    assert warning.startswith("Source media decode error: the decoder complained ")
+    assert warning.message == "Source Video Decoding Errors"
+    assert warning.details.startswith("the decoder complained ")
 
 
 async def test_what_is_no_media_is_refused_before_anything_is_written(clips, out):
@@ -503,7 +486,9 @@ async def test_cancelling_leaves_no_process(clips, out):
     begun, slow = asyncio.Event(), {**MP4, "video_codec": "libx265"}
     query = parse_query({"source": "tus:0123", "format": [slow, {**slow, "height": 240}]})
     encoder = FfmpegEncoder(toolchain(), threads=1)
-    running = asyncio.create_task(encoder.encode(query, long, out, lambda percents: begun.set()))
+    listener = Listener()
+    listener.progress = lambda percents: begun.set()
+    running = asyncio.create_task(encoder.encode(query, inputs(long), out, listener))
     await begun.wait()
     assert len(children()) == 1
     running.cancel()
@@ -518,12 +503,6 @@ async def test_a_limit_that_passes_is_an_error_in_words(clip, out):
     assert children() == []
 
 
-async def test_stitching_is_refused_in_words(clip, out):
-    query = parse_query({"stitch": ["tus:1", "tus:2"], "format": [MP4]})
-    with pytest.raises(MediaError, match="stitching"):
-        await FfmpegEncoder(toolchain()).encode(query, clip, out, lambda _: None)
-
-
 async def test_no_more_streams_than_asked_for(clips, clip, out):
     notes = clips / "notes.txt"
     notes.write_text(";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1\nSTART=0\nEND=1\ntitle=One\n")
@@ -531,3 +510,11 @@ async def test_no_more_streams_than_asked_for(clips, clip, out):
     ffmpeg("-i", clip, "-i", notes, "-map_metadata", "1", "-map", "0", "-c", "copy", chapters)
     made = await only(chapters, out, MP4)
     assert [each["codec_type"] for each in probed(made.path)["streams"]] == ["video", "audio"]
+
+
+async def test_stitched_sources_are_one_film_of_the_first_ones_frame_and_rate(clip, corners, out):
+    made = await only(inputs(SourceFile(clip, 0.48, 1.0), corners), out, MP4)
+    assert size(made.path) == size(clip)
+    assert picture_seconds(made.path) == pytest.approx(1.5, abs=FRAME)
+    assert frame_numbers(made.path)[:3] == [12, 13, 14]
+    assert stream(made.path, "audio") is not None

@@ -8,11 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.query import EncodeQuery, parse_query
-from orchestrator.transcoder.plan import Plan, commands, compile_plan
-from orchestrator.transcoder.ports import MediaError
+from orchestrator.transcoder.plan import (
+    Description,
+    Material,
+    Means,
+    Pass,
+    Plan,
+    commands,
+    compile_plan,
+    material,
+)
+from orchestrator.transcoder.ports import Inputs, MediaError, SourceFile
 from orchestrator.transcoder.streams import AudioStream, Probe, VideoStream
 
-ENCODERS = frozenset({"libx264", "libx265", "aac", "png", "mjpeg"})
+MEANS = Means(frozenset({"libx264", "libx265", "aac", "png", "mjpeg"}))
 VIDEO = VideoStream(0, "h264", 1280, 720, rate=Fraction(25), duration=10.0, frames=250)
 SOURCE = Probe("mov,mp4,m4a,3gp,3g2,mj2", 10.0, (VIDEO,), (AudioStream(1, "aac", 2),))
 
@@ -26,12 +35,28 @@ def query(*formats: dict[str, Any], **more: Any) -> EncodeQuery:
 
 
 def plan(*formats: dict[str, Any], source: Probe = SOURCE, **more: Any) -> Plan:
-    return compile_plan(query(*formats, **more), source, ENCODERS)
+    return compile_plan(query(*formats, **more), film(source), MEANS)
+
+
+def film(source: Probe) -> Material:
+    return material(Inputs((SourceFile(Path("/data/-i.mp4")),)), [source])
+
+
+def passes(made: Plan) -> list[Pass]:
+    return [step for step in made.steps if isinstance(step, Pass)]
+
+
+def described(made: Plan) -> list[str]:
+    return [step.tag for step in made.steps if isinstance(step, Description)]
+
+
+def start_of(step: Pass) -> float:
+    """Where in the film a pass begins to keep what it reads."""
+    return step.reading.inputs[0].start + step.reading.lead
 
 
 def lines(made: Plan, threads: int = 0) -> list[list[str]]:
-    ffmpeg, source = Path("/opt/ffmpeg"), Path("/data/-i.mp4")
-    steps = [commands(step, ffmpeg, source, threads) for step in made.passes]
+    steps = [commands(step, Path("/opt/ffmpeg"), threads) for step in passes(made)]
     return [list(line) for step in steps for line in step]
 
 
@@ -42,24 +67,29 @@ def after(line: list[str], option: str) -> list[str]:
 
 def test_outputs_of_the_whole_source_share_one_decode():
     made = plan(MP4, {**MP4, "height": 480}, ROW, POSTER, {"output": "metadata"})
-    shared, poster = made.passes
+    shared, poster = passes(made)
     assert [one.tag for one in shared.renditions] == ["video-0-0", "video-0-1", "image-0-0"]
     assert [one.tag for one in poster.renditions] == ["image-0-1"]
-    assert [text.tag for text in made.descriptions] == ["text-0-0"]
+    assert described(made) == ["text-0-0"]
     line = lines(made)[0]
     assert line.count("-i") == 1
-    assert after(line, "-filter_complex")[0].startswith("[0:0]split=3[in0][in1][in2];[in0]fps=25/1")
+    assert after(line, "-filter_complex")[0].startswith(
+        "[0:0]split=3[vin0][vin1][vin2];[vin0]fps=25/1"
+    )
 
 
 def test_outputs_of_different_parts_have_their_own_decode():
     made = plan({**MP4, "start_time": 2}, {**MP4, "start_time": 2, "height": 480}, MP4)
     # A quarter of a frame early, so that rounding can't lose the window's first one.
-    assert [(step.start, len(step.renditions)) for step in made.passes] == [(1.99, 2), (0.0, 1)]
+    assert [(start_of(step), len(step.renditions)) for step in passes(made)] == [
+        (1.99, 2),
+        (0.0, 1),
+    ]
 
 
 def test_tags_count_per_kind_and_keep_their_place():
     made = plan(POSTER, MP4, ROW, {**MP4, "height": 2000})
-    tags = {one.tag: one.index for step in made.passes for one in step.renditions}
+    tags = {one.tag: one.index for step in passes(made) for one in step.renditions}
     assert tags == {"image-0-0": 0, "video-0-0": 1, "image-0-1": 2}
     assert made.left_out == ("video-0-1",)
     assert set(made.tags) == {"image-0-0", "video-0-0", "image-0-1", "video-0-1"}
@@ -74,7 +104,7 @@ def test_an_output_taller_than_the_source_is_left_out_with_a_warning():
 
 def test_if_all_are_taller_the_first_is_made_at_the_sources_size():
     made = plan({**MP4, "height": 1080}, {**MP4, "height": 2160})
-    (step,) = made.passes
+    (step,) = passes(made)
     (only,) = step.renditions
     assert (only.tag, only.width, only.height) == ("video-0-0", 1280, 720)
     assert made.left_out == ("video-0-1",)
@@ -83,7 +113,7 @@ def test_if_all_are_taller_the_first_is_made_at_the_sources_size():
 
 def test_upscale_makes_every_output_as_asked():
     made = plan({**MP4, "height": 1080}, upscale=1)
-    assert (made.passes[0].renditions[0].height, made.left_out, made.warnings) == (1080, (), ())
+    assert (passes(made)[0].renditions[0].height, made.left_out, made.warnings) == (1080, (), ())
 
 
 def test_two_passes_are_two_commands_and_only_the_second_has_sound():
@@ -91,8 +121,8 @@ def test_two_passes_are_two_commands_and_only_the_second_has_sound():
     first, second = lines(made)
     assert after(first, "-pass") == ["1"]
     assert after(second, "-pass") == ["2"]
-    assert after(first, "-map") == ["[out0]"]
-    assert after(second, "-map") == ["[out0]", "0:1"]
+    assert after(first, "-map") == ["[v0]"]
+    assert after(second, "-map") == ["[v0]", "[a0]"]
     assert first[-1] == "-"
     assert second[-1] == "file:video-0-0.mp4"
 
@@ -107,7 +137,8 @@ def test_no_file_name_is_an_option_and_no_input_may_name_others():
 
 
 def test_threads_limit_decoder_filters_and_encoders():
-    line = lines(plan({**MP4, "video_codec": "libx265"}, MP4), threads=1)[0]
+    asked = query({**MP4, "video_codec": "libx265"}, MP4)
+    line = lines(compile_plan(asked, film(SOURCE), replace(MEANS, threads=1)), threads=1)[0]
     assert after(line, "-threads") == ["1", "1", "1"]
     assert after(line, "-filter_complex_threads") == ["1"]
     assert after(line, "-x265-params")[0].endswith(":pools=1")
@@ -117,8 +148,8 @@ def test_no_sound_in_the_source_is_no_sound_in_the_output_muted_or_not():
     silent = replace(SOURCE, audio=())
     for mute in (0, 1):
         made = plan({**MP4, "audio_mute": mute}, source=silent)
-        assert made.passes[0].renditions[0].sound == ()
-        assert after(lines(made)[0], "-map") == ["[out0]"]
+        assert passes(made)[0].renditions[0].sound is None
+        assert after(lines(made)[0], "-map") == ["[v0]"]
 
 
 def test_sound_is_as_asked_for():
@@ -129,7 +160,7 @@ def test_sound_is_as_asked_for():
         ["48000"],
         ["1"],
     )
-    assert "volume=0" in after(line, "-af")[0]
+    assert "volume=0" in after(line, "-filter_complex")[0]
 
 
 def test_a_version_of_ffprobe_is_not_kept_to_and_that_is_said():
@@ -145,7 +176,9 @@ def test_libfdk_aac_falls_back_with_one_warning():
     assert [w for w in made.warnings if "libfdk_aac" in w] == [
         "libfdk_aac is not part of this transcoder's ffmpeg; aac took its place"
     ]
-    able = compile_plan(query({**MP4, "audio_codec": "libfdk_aac"}), SOURCE, {"libfdk_aac"})
+    able = compile_plan(
+        query({**MP4, "audio_codec": "libfdk_aac"}), film(SOURCE), Means(frozenset({"libfdk_aac"}))
+    )
     assert after(lines(able)[0], "-c:a") == ["libfdk_aac"]
     assert able.warnings == ()
 
@@ -181,9 +214,7 @@ def test_a_start_behind_the_end_is_an_error_that_names_the_output():
 
 def test_sound_alone_gives_metadata_and_nothing_else():
     song = replace(SOURCE, video=())
-    assert [text.tag for text in plan({"output": "metadata"}, source=song).descriptions] == [
-        "text-0-0"
-    ]
+    assert described(plan({"output": "metadata"}, source=song)) == ["text-0-0"]
     for asked in (MP4, POSTER, ROW):
         with pytest.raises(MediaError, match="sound but no picture"):
             plan(asked, source=song)
@@ -200,8 +231,8 @@ def test_sound_alone_gives_metadata_and_nothing_else():
     ],
 )
 def test_a_poster_is_one_quick_seek(asked, start):
-    (step,) = plan({**POSTER, **asked}).passes
-    assert step.start == pytest.approx(start)
+    (step,) = passes(plan({**POSTER, **asked}))
+    assert start_of(step) == pytest.approx(start)
     line = lines(plan({**POSTER, **asked}))[0]
     assert "-noaccurate_seek" in line
     assert after(line, "-frames:v") == ["1"]
@@ -209,7 +240,7 @@ def test_a_poster_is_one_quick_seek(asked, start):
 
 def test_a_poster_behind_the_end_is_the_last_frame_with_a_warning():
     made = plan({**POSTER, "start_time": 60})
-    assert made.passes[0].start == pytest.approx(9.98)
+    assert start_of(passes(made)[0]) == pytest.approx(9.98)
     assert made.warnings == (
         "image-0-0 shows the source's last frame: 60 s lies behind its end at 10 s",
     )
@@ -217,9 +248,9 @@ def test_a_poster_behind_the_end_is_the_last_frame_with_a_warning():
 
 def test_frames_of_a_varying_source_are_counted():
     varying = replace(SOURCE, video=(replace(VIDEO, constant=False),))
-    (step,) = plan({**POSTER, "frame_number": 7}, source=varying).passes
-    assert step.renditions[0].filters.startswith(r"select=eq(n\,7),")
-    assert not step.nearby
+    (step,) = passes(plan({**POSTER, "frame_number": 7}, source=varying))
+    assert step.renditions[0].picture.filters.startswith(r"select=eq(n\,7),")
+    assert not step.reading.inputs[0].nearby
 
 
 def test_without_an_index_a_seek_takes_a_run_up():
@@ -233,7 +264,7 @@ def test_without_an_index_a_seek_takes_a_run_up():
 
 
 def test_interval_images_are_counted_by_the_picture():
-    (step,) = plan({**ROW, "interval": 3}).passes
+    (step,) = passes(plan({**ROW, "interval": 3}))
     assert step.renditions[0].frames == 4
     assert step.renditions[0].file == "image-0-0/thumb_%04d.png"
     with pytest.raises(MediaError, match=r"an interval of 0\.001 s gives 100000 images"):
@@ -244,7 +275,7 @@ def test_a_fraction_needs_a_source_that_says_how_long_it_is():
     endless = Probe("h264", None, (replace(VIDEO, duration=None),))
     with pytest.raises(MediaError, match="ask for a start_time"):
         plan({**POSTER, "time": 0.5}, source=endless)
-    assert plan({**POSTER, "start_time": 1}, MP4, ROW, source=endless).passes
+    assert passes(plan({**POSTER, "start_time": 1}, MP4, ROW, source=endless))
 
 
 formats = st.lists(
@@ -283,8 +314,8 @@ def test_every_output_is_made_once_or_left_out_with_a_warning(asked, upscale, so
     if made.left_out:
         assert not upscale
         assert len(made.warnings) >= len(made.left_out)
-    for step in made.passes:
-        assert 0 <= step.start <= 10
+    for step in passes(made):
+        assert 0 <= start_of(step) <= 10
         for one in step.renditions:
             assert one.width >= 1
             assert one.height >= 1

@@ -21,6 +21,7 @@ from orchestrator.transcoder.encoder import FfmpegEncoder
 from orchestrator.wiring.verification import FfmpegProber, build_verifier
 from tests.media import coded_clip, ffmpeg, toolchain
 from tests.services.contract_verifier import VerifierContract
+from tests.transcoder.encodes import Listener, inputs
 
 MP4 = {"output": "mp4", "size": "64x48", "tag": "small"}
 
@@ -242,7 +243,7 @@ FORMATS: list[dict[str, Any]] = [
 async def test_what_our_own_transcoder_makes_is_good(clips: Path, tmp_path: Path) -> None:
     query = parse_query({"source": "tus:any", "format": FORMATS})
     encoder = FfmpegEncoder(toolchain())
-    encoded = await encoder.encode(query, clips / "source.mp4", tmp_path, lambda _: None)
+    encoded = await encoder.encode(query, inputs(clips / "source.mp4"), tmp_path, Listener())
     outputs = [
         Output(
             each.tag,

@@ -2,6 +2,19 @@
 
 from orchestrator.transcoder.plan.commands import commands
 from orchestrator.transcoder.plan.compiler import compile_plan
-from orchestrator.transcoder.plan.steps import Description, Pass, Plan, Rendition
+from orchestrator.transcoder.plan.context import Means
+from orchestrator.transcoder.plan.material import Material, material
+from orchestrator.transcoder.plan.steps import Description, Pass, Plan, Rendition, Step
 
-__all__ = ["Description", "Pass", "Plan", "Rendition", "commands", "compile_plan"]
+__all__ = [
+    "Description",
+    "Material",
+    "Means",
+    "Pass",
+    "Plan",
+    "Rendition",
+    "Step",
+    "commands",
+    "compile_plan",
+    "material",
+]

@@ -1,90 +1,134 @@
 """A pass of a plan as the argument lists of ffmpeg."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from orchestrator.query import Mp4
-from orchestrator.transcoder.plan.steps import Pass, Rendition
-from orchestrator.transcoder.plan.video import x265_params
+from orchestrator.transcoder.plan.steps import Chain, Input, Pass, Rendition
 from orchestrator.transcoder.probe import DECODER_GUARDS, INPUT_GUARDS, input_name
 
 #: Seconds between two lines of progress.
 _PROGRESS_EVERY = "0.25"
 
 
-def commands(step: Pass, ffmpeg: Path, source: Path, threads: int) -> tuple[tuple[str, ...], ...]:
+def commands(step: Pass, ffmpeg: Path, threads: int) -> tuple[tuple[str, ...], ...]:
     """The ffmpeg processes of a pass, one after the other; run them in the task's folder.
 
     ``threads`` limits each codec of each process; 0 leaves it to ffmpeg.
     """
-    if not step.twice:
-        return (_command(step, ffmpeg, source, threads),)
-    return tuple(_command(step, ffmpeg, source, threads, of_two) for of_two in (1, 2))
+    turns = (1, 2) if step.twice else (0,)
+    return tuple(_Command(step, threads, of_two).line(ffmpeg) for of_two in turns)
 
 
-def _command(
-    step: Pass, ffmpeg: Path, source: Path, threads: int, of_two: int = 0
-) -> tuple[str, ...]:
-    limit = ("-threads", str(threads)) if threads else ()
-    graph_limit = ("-filter_complex_threads", str(threads)) if threads else ()
-    outputs = (
-        argument
-        for place, made in enumerate(step.renditions)
-        for argument in _output(step, place, made, threads, of_two)
-    )
-    return (
-        *(str(ffmpeg), "-hide_banner", "-nostdin", "-nostats", "-y"),
-        *("-loglevel", "repeat+level+error"),
-        *("-progress", "pipe:1", "-stats_period", _PROGRESS_EVERY),
-        *graph_limit,
-        *INPUT_GUARDS,
-        *DECODER_GUARDS,
-        *limit,
-        *_window(step),
-        *("-i", input_name(source)),
-        *("-filter_complex", _graph(step)),
-        *outputs,
-    )
+class _Command:
+    """One ffmpeg: the whole of a pass, or the first or the second of two."""
 
+    def __init__(self, step: Pass, threads: int, of_two: int) -> None:
+        self._step, self._threads, self._of_two = step, threads, of_two
+        self._inputs = list(step.reading.inputs)
 
-def _window(step: Pass) -> Iterator[str]:
-    if step.nearby:
-        yield "-noaccurate_seek"
-    if step.start > step.lead:
-        yield from ("-ss", f"{step.start - step.lead:.6f}")
-    if step.duration is not None:
-        yield from ("-t", f"{step.lead + step.duration:.6f}")
+    def line(self, ffmpeg: Path) -> tuple[str, ...]:
+        # The first of two passes measures the picture alone.
+        outputs = [
+            argument
+            for place, made in enumerate(self._step.renditions)
+            for argument in self._output(place, made)
+        ]
+        graph = _graph(self._step, with_sound=self._of_two != 1)
+        limit = ("-filter_complex_threads", str(self._threads)) if self._threads else ()
+        return (
+            *(str(ffmpeg), "-hide_banner", "-nostdin", "-nostats", "-y"),
+            *("-loglevel", "repeat+level+error"),
+            *("-progress", "pipe:1", "-stats_period", _PROGRESS_EVERY),
+            *limit,
+            *(argument for each in self._inputs for argument in self._input(each)),
+            *(("-filter_complex", graph) if graph else ()),
+            *outputs,
+        )
 
+    def _input(self, each: Input) -> Iterator[str]:
+        yield from (*INPUT_GUARDS, *DECODER_GUARDS)
+        if self._threads:
+            yield from ("-threads", str(self._threads))
+        if each.nearby:
+            yield "-noaccurate_seek"
+        if each.start > 0:
+            yield from ("-ss", f"{each.start:.6f}")
+        if each.duration is not None:
+            yield from ("-t", f"{each.duration:.6f}")
+        yield from (*each.options, "-i", input_name(each.path))
 
-def _graph(step: Pass) -> str:
-    """One decoder, split over as many chains as there are renditions."""
-    source = f"[0:{step.video}]"
-    if len(step.renditions) == 1:
-        return f"{source}{step.renditions[0].filters}[out0]"
-    places = range(len(step.renditions))
-    split = f"{source}split={len(places)}" + "".join(f"[in{place}]" for place in places)
-    chains = (f"[in{n}]{made.filters}[out{n}]" for n, made in enumerate(step.renditions))
-    return ";".join((split, *chains))
+    def _output(self, place: int, made: Rendition) -> Iterator[str]:
+        if made.picture is not None:
+            yield from ("-map", f"[v{place}]")
+        if self._of_two != 1:
+            yield from self._others(place, made)
+        if self._threads:
+            yield from ("-threads", str(self._threads))
+        yield from self._window(made)
+        if self._of_two:
+            yield from ("-pass", str(self._of_two), "-passlogfile", made.tag)
+        if made.picture is not None:
+            yield from made.picture.options
+        if self._of_two == 1:
+            # Statistics are all this pass is for.
+            yield from ("-f", "null", "-")
+        else:
+            yield from (*made.options, f"file:{made.file}")
 
+    def _others(self, place: int, made: Rendition) -> Iterator[str]:
+        """The streams beside the picture."""
+        if made.sound is not None:
+            yield from ("-map", f"[a{place}]", *made.sound.options)
+        for stream in made.copied:
+            yield from ("-map", stream)
+        for further in made.further:
+            yield from ("-map", f"{self._opened(further.file)}:{further.stream}", *further.options)
 
-def _output(step: Pass, place: int, made: Rendition, threads: int, of_two: int) -> Iterator[str]:
-    yield from ("-map", f"[out{place}]")
-    if made.sound and step.audio is not None and of_two != 1:
-        yield from ("-map", f"0:{step.audio}", *made.sound)
-    if threads:
-        yield from ("-threads", str(threads))
-    if isinstance(made.asked, Mp4):
-        if step.lead:
-            yield from ("-ss", f"{step.lead:.6f}")
-        if step.duration is not None:
+    def _opened(self, file: Input) -> int:
+        """The place of a further input among all, opening it if it is new."""
+        if file not in self._inputs:
+            self._inputs.append(file)
+        return self._inputs.index(file)
+
+    def _window(self, made: Rendition) -> Iterator[str]:
+        """What is cut off again of what was read; images choose their frames by themselves."""
+        if made.kind == "image":
+            return
+        if self._step.reading.lead:
+            yield from ("-ss", f"{self._step.reading.lead:.6f}")
+        if self._step.duration is not None:
             # Once more: what came through the input's limit was rounded to a frame grid.
-            yield from ("-t", f"{step.duration:.6f}")
-        yield from x265_params(made.asked, threads)
-    if of_two:
-        yield from ("-pass", str(of_two), "-passlogfile", made.tag)
-    yield from made.options
-    if of_two == 1:
-        # A second -f takes the place of the first: statistics are all this pass is for.
-        yield from ("-movflags", "0", "-f", "null", "-")
-    else:
-        yield f"file:{made.file}"
+            yield from ("-t", f"{self._step.duration:.6f}")
+
+
+def _graph(step: Pass, *, with_sound: bool) -> str:
+    """One decoder a stream, split over as many chains as there are renditions of it."""
+    reading, parts = step.reading, []
+    if reading.head:
+        parts.append(reading.head)
+    pictures = [(n, made.picture) for n, made in enumerate(step.renditions) if made.picture]
+    parts.extend(_split(reading.picture, "split", "v", pictures))
+    for track, pad in enumerate(reading.sounds if with_sound else ()):
+        sounds = [
+            (n, made.sound)
+            for n, made in enumerate(step.renditions)
+            if made.sound and made.track == track
+        ]
+        parts.extend(_split(pad, "asplit", "a", sounds))
+    return ";".join(parts)
+
+
+def _split(
+    pad: str | None, by: str, letter: str, chains: Sequence[tuple[int, Chain]]
+) -> Iterator[str]:
+    """The chains from one pad; those of one rendition end in its number (``v0``)."""
+    if pad is None or not chains:
+        return
+    if len(chains) == 1:
+        ((place, chain),) = chains
+        yield f"[{pad}]{chain.filters}[{letter}{place}]"
+        return
+    inner = [f"[{letter}in{place}]" for place, _ in chains]
+    yield f"[{pad}]{by}={len(chains)}{''.join(inner)}"
+    for name, (place, chain) in zip(inner, chains, strict=True):
+        yield f"{name}{chain.filters}[{letter}{place}]"

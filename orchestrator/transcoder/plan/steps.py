@@ -1,32 +1,97 @@
-"""What a plan is made of. Data only; ``commands`` turns it into ffmpeg's words."""
+"""What a plan is made of. Data only; ``commands`` turns passes into ffmpeg's words.
+
+A plan is a list of steps in the order in which they run. A pass writes files:
+outputs that are whole by then, or the parts of one that a later step packages.
+"""
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from orchestrator.query import Metadata, Mp4, Thumbnail, Thumbnails
+from orchestrator.query import Format, Metadata
+
+#: What a rendition was asked for by: an output of its own, or a stream of one.
+Asked = Format
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A file that ffmpeg opens, from ``start`` on for ``duration`` seconds.
+
+    ``nearby`` starts at the keyframe before ``start`` and leaves the choice of
+    the frame to the filters. ``options`` are further ones of the input, for
+    files that we made ourselves.
+    """
+
+    path: Path
+    start: float = 0.0
+    duration: float | None = None
+    nearby: bool = False
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a pass comes by its picture and its sound.
+
+    ``picture`` and ``sounds`` are pads of ffmpeg's filter graph: streams of an
+    input (``0:1``), or names that ``head``, the beginning of the graph, gives
+    them. ``lead`` are the seconds at the beginning that are decoded and thrown
+    away, for files in which a seek may miss the keyframe.
+    """
+
+    inputs: tuple[Input, ...]
+    picture: str | None = None
+    sounds: tuple[str, ...] = ()
+    head: str = ""
+    lead: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A stream that is filtered and encoded: the filters, and its encoder's options.
+
+    ``filters`` lead from a decoded stream to the encoder. They may have side
+    chains with labels of their own, which hold the rendition's tag.
+    """
+
+    filters: str
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """A stream that is taken as it is from a file of its own, such as subtitles."""
+
+    file: Input
+    stream: str
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """One output that ffmpeg writes.
+    """One file that ffmpeg writes.
 
     ``file`` is relative to the task's folder: a name, or for interval
-    thumbnails a folder and a pattern. ``filters`` lead from the decoded picture
-    to the output's, ``options`` are all options of the output but its sound's.
-    ``sound`` is empty where the output has no sound track. ``seconds`` and
-    ``frames`` are what a whole source will give, None where it can't be known;
-    ``certain`` says that less of it is a loss, not a last frame held for long.
+    thumbnails a folder and a pattern. ``copied`` are streams of the source that
+    are not decoded (``0:1``), ``track`` is the place of the sound among the
+    reading's. ``options`` are the file's own. ``seconds`` and ``frames`` are
+    what a whole source will give, None where it can't be known; ``certain``
+    says that less of it is a loss, not a last frame held for long.
     """
 
     tag: str
     kind: str
     index: int
-    asked: Mp4 | Thumbnail | Thumbnails
+    asked: Asked
     file: str
-    width: int
-    height: int
-    filters: str
-    options: tuple[str, ...]
-    sound: tuple[str, ...] = ()
+    picture: Chain | None = None
+    sound: Chain | None = None
+    track: int = 0
+    copied: tuple[str, ...] = ()
+    further: tuple[Further, ...] = ()
+    options: tuple[str, ...] = ()
+    width: int = 0
+    height: int = 0
     seconds: float | None = None
     frames: int | None = None
     certain: bool = True
@@ -36,23 +101,21 @@ class Rendition:
 class Pass:
     """One decode of the source, for every rendition that needs the same part of it.
 
-    ``start`` and ``duration`` are in seconds; a duration of None goes on to the
-    end. ``lead`` are the seconds before ``start`` that are decoded and thrown
-    away, for files in which a seek may miss the keyframe. ``nearby`` starts at
-    the keyframe before ``start`` and leaves the choice of the frame to the
-    filters. ``twice`` encodes in two passes. ``otherwise`` is what to try where
+    ``duration`` is how long each output is at most, in seconds; None goes on to
+    the end. ``twice`` encodes in two passes. ``otherwise`` is what to try where
     this one ended well and wrote nothing.
     """
 
     renditions: tuple[Rendition, ...]
-    video: int
-    audio: int | None = None
-    start: float = 0.0
+    reading: Reading
     duration: float | None = None
-    lead: float = 0.0
-    nearby: bool = False
     twice: bool = False
     otherwise: "Pass | None" = None
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of what it writes."""
+        return tuple(made.tag for made in self.renditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +127,14 @@ class Description:
     asked: Metadata
     file: str
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The output's tag."""
+        return (self.tag,)
+
+
+Step = Pass | Description
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -72,13 +143,12 @@ class Plan:
     ``warnings`` are for the client.
     """
 
-    passes: tuple[Pass, ...] = ()
-    descriptions: tuple[Description, ...] = ()
+    steps: tuple[Step, ...] = ()
     left_out: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags of all outputs, those left out too, in no order that means anything."""
-        made = tuple(made.tag for step in self.passes for made in step.renditions)
-        return (*made, *(text.tag for text in self.descriptions), *self.left_out)
+        """The tags of all that is made and of what is left out, in no order that means anything."""
+        made = tuple(tag for step in self.steps for tag in step.tags)
+        return tuple(dict.fromkeys((*made, *self.left_out)))

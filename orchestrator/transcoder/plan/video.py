@@ -1,4 +1,4 @@
-"""An mp4 output in ffmpeg's words: its filters, its encoder, its sound."""
+"""An output's video in ffmpeg's words: its filters and its encoder."""
 
 from fractions import Fraction
 
@@ -30,8 +30,8 @@ def picture_filters(mp4: Mp4, fit: Fit, source_rate: Fraction | None) -> str:
     return ",".join(steps)
 
 
-def video_options(mp4: Mp4, rate: Fraction, *, steady: bool) -> tuple[str, ...]:
-    """The options of an mp4 file and its video stream; ``rate`` is the output's."""
+def video_options(mp4: Mp4, rate: Fraction, *, steady: bool, threads: int) -> tuple[str, ...]:
+    """The options of a video stream; ``rate`` is the output's."""
     return (
         *("-c:v", mp4.video_codec, "-preset", PRESET),
         *_rate_control(mp4),
@@ -41,21 +41,11 @@ def video_options(mp4: Mp4, rate: Fraction, *, steady: bool) -> tuple[str, ...]:
         # hvc1 is what Apple's players look for.
         *(("-tag:v", "hvc1") if mp4.video_codec == "libx265" else ()),
         *("-fps_mode", "passthrough" if steady else "vfr"),
-        *("-map_chapters", "-1", "-write_tmcd", "0", "-movflags", "+faststart", "-f", "mp4"),
+        *_x265_params(mp4, threads),
     )
 
 
-def sound_options(mp4: Mp4, encoder: str) -> tuple[str, ...]:
-    """The options of an output's sound; silence keeps the source's length."""
-    # Gaps in the sound become silence, and it starts with the picture.
-    filters = "aresample=async=1:first_pts=0" + (",volume=0" if mp4.audio_mute else "")
-    return (
-        *("-af", filters, "-c:a", encoder, "-b:a", f"{mp4.audio_bitrate}k"),
-        *("-ar", str(mp4.audio_sample_rate), "-ac", str(mp4.audio_channels_number)),
-    )
-
-
-def x265_params(mp4: Mp4, threads: int) -> tuple[str, ...]:
+def _x265_params(mp4: Mp4, threads: int) -> tuple[str, ...]:
     """What libx265 takes only as its own parameters: closed GOPs, threads, its silence."""
     if mp4.video_codec != "libx265":
         return ()

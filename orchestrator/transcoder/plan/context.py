@@ -1,0 +1,122 @@
+"""What all parts of a compilation share."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from orchestrator.query import EncodeQuery
+from orchestrator.transcoder.plan.material import Material
+from orchestrator.transcoder.plan.steps import Rendition
+from orchestrator.transcoder.ports import MediaError
+from orchestrator.transcoder.streams import VideoStream
+
+#: For a source that names no rate at all: only the keyframes' distance hangs on it.
+FALLBACK_RATE = Fraction(25)
+
+_KINDS = {"mp4": "video", "thumbnail": "image", "thumbnails": "image", "metadata": "text"}
+
+AskedT = TypeVar("AskedT", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a plan may count on.
+
+    ``encoders`` are those that ffmpeg has. ``threads`` limits each codec (0: it
+    decides). ``assets`` are the files of the query's further URLs.
+    """
+
+    encoders: frozenset[str] = frozenset()
+    threads: int = 0
+    assets: dict[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Place(Generic[AskedT]):
+    """Something that was asked for: its system tag, and its index in the query's ``format``.
+
+    For a stream of an output, ``asked`` is the stream.
+    """
+
+    tag: str
+    index: int
+    asked: AskedT
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A rendition, and the part of the film that it needs.
+
+    ``alone`` keeps it from sharing a decode with others, ``twice`` encodes it
+    in two passes.
+    """
+
+    rendition: Rendition
+    start: float = 0.0
+    duration: float | None = None
+    alone: bool = False
+    twice: bool = False
+
+
+class Context:
+    """One compilation: what it is about, and the warnings that it gathers."""
+
+    def __init__(self, query: EncodeQuery, material: Material, means: Means) -> None:
+        self.query, self.material, self.means = query, material, means
+        self.places = tuple(_places(query))
+        self._warnings: list[str] = []
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the client should know, each once."""
+        return tuple(dict.fromkeys(self._warnings))
+
+    def warn(self, text: str) -> None:
+        """Tell the client, with the status."""
+        self._warnings.append(text)
+
+    def seconds(self, tag: str, start: float, duration: float | None) -> float | None:
+        """How long the picture of a part is; None where it can't be known.
+
+        Raises ``MediaError`` for a part that begins behind the source's end.
+        """
+        probe = self.material.probe
+        if probe.duration is not None and start >= probe.duration:
+            raise MediaError(
+                f"{tag}: start_time {start:g} lies behind the source's end at {probe.duration:g} s"
+            )
+        if probe.picture_end is None:
+            return duration
+        left = max(0.0, probe.picture_end - start)
+        return min(duration, left) if duration is not None else left
+
+
+def snapped(start: float, video: VideoStream) -> float:
+    """A start moved by less than a frame, to just before the first frame behind it.
+
+    The output's grid begins at the start: halfway between two frames, rounding
+    would lose one.
+    """
+    if not (start and video.constant and video.rate):
+        return start
+    rate = video.rate
+    first = math.ceil((Fraction(start) - Fraction(video.start)) * rate - Fraction(1, 1000))
+    return max(0.0, video.start + float((first - Fraction(1, 4)) / rate))
+
+
+def steady_by_count(video: VideoStream) -> bool:
+    """Whether a frame's number tells its time; Matroska may claim a rate it does not keep."""
+    return bool(video.constant and video.rate and video.frames)
+
+
+def _places(query: EncodeQuery) -> Iterator[Place[Any]]:
+    """The system tags, numbered per kind by the order in ``format``."""
+    seen: Counter[str] = Counter()
+    for index, asked in enumerate(query.format):
+        kind = _KINDS[asked.output]
+        yield Place(f"{kind}-0-{seen[kind]}", index, asked)
+        seen[kind] += 1

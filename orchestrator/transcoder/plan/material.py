@@ -1,0 +1,109 @@
+"""What there is to encode: one source, or several that are stitched together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from orchestrator.transcoder.plan.steps import Input, Reading
+from orchestrator.transcoder.plan.stitching import joined
+from orchestrator.transcoder.ports import Inputs, MediaError, SourceFile
+from orchestrator.transcoder.streams import Probe, VideoStream
+
+#: Containers without an index: a seek ends anywhere, not at a keyframe. So it
+#: aims earlier, by more than keyframes are apart (x264's default is 250 frames).
+_SEEKS_BLINDLY = frozenset({"mpegts", "mpeg", "wtv"})
+_LEAD = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The sources of a task, each with its probe, seen as one film.
+
+    ``probe`` is what ffprobe would say if they were one file.
+    """
+
+    files: tuple[SourceFile, ...]
+    probes: tuple[Probe, ...]
+    probe: Probe
+
+    @property
+    def stitched(self) -> bool:
+        """Whether several sources, or a part of one, make the film."""
+        return len(self.files) > 1 or self.files[0] != SourceFile(self.files[0].path)
+
+    def picture(self) -> VideoStream:
+        """The picture. Raises ``MediaError`` where there is none."""
+        if not self.probe.video:
+            raise MediaError(
+                "the source has sound but no picture, so no video or image can be made of it"
+            )
+        return self.probe.video[0]
+
+    def read(
+        self, start: float, duration: float | None, *, sound: bool, picture: bool = True
+    ) -> Reading:
+        """How a pass reads the film from ``start`` on, for ``duration`` seconds or to its end."""
+        if self.stitched:
+            return joined(self.files, self.probes, start, duration, sound=sound, picture=picture)
+        lead = min(start, _LEAD) if self.probe.container in _SEEKS_BLINDLY else 0.0
+        length = None if duration is None else lead + duration
+        return Reading(
+            (Input(self.files[0].path, start - lead, length),),
+            picture=f"0:{self.probe.video[0].index}" if picture and self.probe.video else None,
+            sounds=tuple(f"0:{each.index}" for each in self.probe.audio) if sound else (),
+            lead=lead,
+        )
+
+    def read_near(self, at: float) -> Reading:
+        """How a pass reads from the keyframe before ``at`` on, quickly: for one image."""
+        if self.stitched:
+            return self.read(at, None, sound=False)
+        reading = self.read(at, None, sound=False)
+        (source,) = reading.inputs
+        return replace(reading, inputs=(replace(source, nearby=True),))
+
+
+def material(inputs: Inputs, probes: Sequence[Probe]) -> Material:
+    """The film that these sources are. Raises ``MediaError`` where they make none."""
+    if len(probes) == 1 and inputs.sources[0] == SourceFile(inputs.sources[0].path):
+        return Material(inputs.sources, tuple(probes), probes[0])
+    return Material(inputs.sources, tuple(probes), _as_one(inputs.sources, probes))
+
+
+def _as_one(files: Sequence[SourceFile], probes: Sequence[Probe]) -> Probe:
+    """The probe of the film; its frames are those of the first source's size and rate."""
+    length = sum(_taken(file, probe) for file, probe in zip(files, probes, strict=True))
+    first = next((probe for probe in probes if probe.video), probes[0])
+    video = tuple(
+        replace(
+            each,
+            index=0,
+            sar=Fraction(1),
+            rotation=0,
+            width=int(each.display[0]),
+            height=int(each.display[1]),
+            constant=True,
+            start=0.0,
+            duration=length,
+            frames=round(length * each.rate) if each.rate else None,
+        )
+        for each in first.video[:1]
+    )
+    heard = [probe.audio[0] for probe in probes if probe.audio]
+    audio = tuple(replace(each, index=1, duration=length) for each in heard[:1])
+    return Probe(
+        "stitched", length, video, audio, document={"sources": [p.document for p in probes]}
+    )
+
+
+def _taken(file: SourceFile, probe: Probe) -> float:
+    """How many seconds of a source are in the film. Raises ``MediaError`` for none."""
+    if probe.duration is None:
+        raise MediaError("a source of a stitch list does not say how long it is")
+    left = probe.duration - file.start
+    if left <= 0:
+        raise MediaError(
+            f"a source of the stitch list starts at {file.start:g} s, behind its end at "
+            f"{probe.duration:g} s"
+        )
+    return left if file.duration is None else min(left, file.duration)

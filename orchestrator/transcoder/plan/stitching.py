@@ -1,0 +1,90 @@
+"""Several sources as one film: the beginning of a filter graph that joins them.
+
+Sources differ in size, rate and sound. The first one sets the frame and the
+rate (the documents); the others are scaled into that frame with bars, put on
+its rate, and given silence where they have no sound.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+from orchestrator.transcoder.plan.steps import Input, Reading
+from orchestrator.transcoder.ports import SourceFile
+from orchestrator.transcoder.streams import Probe
+
+_FALLBACK_RATE = Fraction(25)
+#: What all sound is turned into before it is joined.
+_SOUND = "aformat=sample_fmts=fltp:sample_rates=48000:channel_layouts=stereo"
+
+
+def joined(
+    files: Sequence[SourceFile],
+    probes: Sequence[Probe],
+    start: float,
+    duration: float | None,
+    *,
+    sound: bool,
+    picture: bool,
+) -> Reading:
+    """How a pass reads the sources as one, from ``start`` on for ``duration`` seconds."""
+    film = next((probe for probe in probes if probe.video), None)
+    picture = picture and film is not None
+    sound = sound and any(probe.audio for probe in probes)
+    parts: list[str] = []
+    pads = ""
+    for number, (file, probe) in enumerate(zip(files, probes, strict=True)):
+        length = _length(file, probe)
+        if picture and film is not None:
+            parts.append(_picture(number, probe, film, length))
+            pads += f"[jv{number}]"
+        if sound:
+            parts.append(_sound(number, probe, length))
+            pads += f"[ja{number}]"
+    ends = ("[jv]" if picture else "") + ("[ja]" if sound else "")
+    parts.append(f"{pads}concat=n={len(files)}:v={int(picture)}:a={int(sound)}{ends}")
+    v, a = "jv", "ja"
+    if start or duration is not None:
+        window = f"start={start:.6f}" + ("" if duration is None else f":duration={duration:.6f}")
+        if picture:
+            parts.append(f"[jv]trim={window},setpts=PTS-STARTPTS[jvw]")
+            v = "jvw"
+        if sound:
+            parts.append(f"[ja]atrim={window},asetpts=PTS-STARTPTS[jaw]")
+            a = "jaw"
+    return Reading(
+        tuple(Input(file.path, file.start, file.duration) for file in files),
+        picture=v if picture else None,
+        sounds=(a,) if sound else (),
+        head=";".join(parts),
+    )
+
+
+def _length(file: SourceFile, probe: Probe) -> float:
+    left = (probe.duration or 0.0) - file.start
+    return left if file.duration is None else min(left, file.duration)
+
+
+def _picture(number: int, probe: Probe, film: Probe, length: float) -> str:
+    frame = film.video[0]
+    width, height = (max(2, round(side / 2) * 2) for side in frame.display)
+    rate = frame.rate or _FALLBACK_RATE
+    steady = f"fps={rate.numerator}/{rate.denominator}"
+    if not probe.video:
+        black = f"color=black:s={width}x{height}:r={rate.numerator}/{rate.denominator}"
+        return f"{black}:d={length:.6f},setsar=1,format=yuv420p[jv{number}]"
+    return (
+        f"[{number}:{probe.video[0].index}]setpts=PTS-STARTPTS,{steady},"
+        f"scale={width}:{height}:force_original_aspect_ratio=decrease:reset_sar=1,"
+        f"pad={width}:{height}:(ow-iw)/2:(oh-ih)/2,setsar=1,"
+        f"tpad=stop_mode=clone:stop_duration={length:.6f},trim=duration={length:.6f},"
+        f"format=yuv420p[jv{number}]"
+    )
+
+
+def _sound(number: int, probe: Probe, length: float) -> str:
+    if not probe.audio:
+        return f"anullsrc=r=48000:cl=stereo,atrim=duration={length:.6f},{_SOUND}[ja{number}]"
+    return (
+        f"[{number}:{probe.audio[0].index}]aresample=async=1:first_pts=0,{_SOUND},"
+        f"apad=whole_dur={length:.6f},atrim=duration={length:.6f}[ja{number}]"
+    )
