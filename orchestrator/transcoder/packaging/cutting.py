@@ -50,6 +50,9 @@ async def cut(
         "transport_stream_timestamp_offset_ms": str(TS_START_MS),
         **packager_flags(packing.protection),
     }
+    if i_frames:
+        # A fragment begins at each keyframe then: in fMP4 one per fragment is told of.
+        flags["fragment_duration"] = "0.001"
     if names.format != "webm":
         flags["hls_master_playlist_output"] = "m.m3u8"
     if names.format != "ts":

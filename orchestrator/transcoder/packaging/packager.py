@@ -19,6 +19,7 @@ _PLAIN = {
     "MUXER_FAILURE": "the encoded stream does not fit its container",
     "ENCRYPTION_FAILURE": "it could not be encrypted",
     "CHUNKING_ERROR": "it could not be cut into segments",
+    "UNIMPLEMENTED": "this container can't hold the codec",
     "INVALID_ARGUMENT": "the packager does not take these settings",
 }
 _INFO = re.compile(r"^ ([a-z_]+): (.*)$", re.MULTILINE)

@@ -1,9 +1,16 @@
 """Encoded tracks for packaging, and a look at what came out of it."""
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from orchestrator.transcoder.packaging import (
+    Packaging,
+    Packing,
+    Rendition,
+    Track,
+    write_manifests,
+)
 from tests.media import ffmpeg, toolchain
 
 SECONDS = 3
@@ -68,28 +75,47 @@ def make_track(folder: Path, name: str) -> Path:
 Tracks = Callable[[str], Path]
 
 
-def decoded_frames(playlist: Path, *options: str, kind: str = "v") -> int:
-    """How many frames ffmpeg decodes of a playlist or a manifest, without any complaint."""
-    command = [toolchain().ffmpeg, "-v", "warning", "-nostdin", *_TRUST, *options, "-i", playlist]
+async def package(folder: Path, packing: Packing, *tracks: Track) -> tuple[Rendition, ...]:
+    """Package all tracks, and write the masters beside them."""
+    packaging = Packaging(toolchain(), packing, folder)
+    made = tuple([await packaging.add(track) for track in tracks])
+    await write_manifests(folder, made, packing)
+    return made
+
+
+def files_in(folder: Path, pattern: str = "*") -> list[str]:
+    """The paths below a folder, hidden ones too, relative to it."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob(pattern))
+
+
+#: Options of inputs by suffix. All files here are ours; the HLS demuxer asks to be told so.
+_TRUST = {
+    ".m3u8": (
+        *("-allowed_extensions", "ALL", "-extension_picky", "0"),
+        *("-protocol_whitelist", "file,crypto,data,http,tcp"),
+    ),
+    ".mpd": ("-allowed_extensions", "ALL"),
+}
+
+
+def decoded_frames(path: Path, *options: str, kind: str = "v") -> int:
+    """How many frames ffmpeg decodes of a playlist, a manifest or a file, with no error."""
     counted = ["-map", f"0:{kind}:0", "-f", "framecrc", "-"]
-    done = subprocess.run([*command, *counted], capture_output=True, text=True, timeout=60)
-    complaints = [line for line in done.stderr.splitlines() if not _is_harmless(line)]
-    assert done.returncode == 0, complaints
-    assert not complaints
-    return sum(not line.startswith("#") for line in done.stdout.splitlines())
+    done = _decoded(path, options, counted)
+    assert not done.stderr, done.stderr
+    return sum(not line.startswith(b"#") for line in done.stdout.splitlines())
 
 
-#: All files here are ours; the demuxers ask to be told so.
-_TRUST = ("-allowed_extensions", "ALL", "-extension_picky", "0", "-protocol_whitelist", "file,crypto,data,http,tcp")
+def sound_seconds(path: Path, *options: str) -> float:
+    """How long the first sound of a playlist, a manifest or a file is, decoded."""
+    shape = ["-map", "0:a:0", "-ac", "1", "-ar", "8000", "-f", "s16le", "-"]
+    return len(_decoded(path, options, shape).stdout) / 16000
 
 
-def _is_harmless(line: str) -> bool:
-    return not line.strip()
-
-
-def sound_seconds(playlist: Path, *options: str, index: int = 0) -> float:
-    """How long the sound of a playlist is, decoded."""
-    command = [toolchain().ffmpeg, "-v", "error", "-nostdin", *_TRUST, *options, "-i", playlist]
-    shape = ["-map", f"0:a:{index}", "-ac", "1", "-ar", "8000", "-f", "s16le", "-"]
-    done = subprocess.run([*command, *shape], check=True, capture_output=True, timeout=60)
-    return len(done.stdout) / 16000
+def _decoded(
+    path: Path, options: Sequence[str], wanted: Sequence[str]
+) -> subprocess.CompletedProcess[bytes]:
+    command = [toolchain().ffmpeg, "-v", "error", "-nostdin", *_TRUST.get(path.suffix, ())]
+    return subprocess.run(
+        [*command, *options, "-i", path, *wanted], check=True, capture_output=True, timeout=60
+    )
