@@ -41,7 +41,7 @@ def cues(segments: Iterable[Segment]) -> list[Cue]:
 
 def _units(segment: Segment) -> list[Word]:
     """Words that may stand apart: ``200`` and ``,000`` are one, where a script has spaces."""
-    words = [word for word in segment.words or _guessed(segment) if word.text.strip()]
+    words = [word for word in segment.words if word.text.strip()] or list(_guessed(segment))
     spaced = 2 * sum(word.text[0].isspace() for word in words) >= len(words)
     units: list[Word] = []
     for word in words:
