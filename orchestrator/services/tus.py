@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
 
-from aiohttp import ClientResponse
 from yarl import URL
 
 from orchestrator.model.errors import Permanent, TaskLost, Transient
@@ -25,9 +24,10 @@ from orchestrator.services.tus_protocol import (
     checksum,
     metadata,
 )
-from orchestrator.services.tus_transfer import Pace, Transfer, accept
+from orchestrator.services.tus_transfer import Pace, Transfer, accept, judge
 from orchestrator.services.urls import absolute, relative
 from orchestrator.services.watchdog import watched
+from orchestrator.services.wire import Answer
 
 Checksum = Literal["auto", "on", "off"]
 
@@ -155,21 +155,19 @@ class TusUploader:
             "Upload-Length": str(source.size),
             "Upload-Metadata": metadata(source.path.name),
         }
-        data: bytes | bytearray | memoryview = b""
+        kind = ""
+        data: bytes | bytearray = b""
         if offer.creation_with_upload and 0 < source.size <= self._small:
-            data = memoryview(await source.block(0))  # which aiohttp cuts without a copy
-            headers["Content-Type"] = BODY_TYPE
+            kind, data = BODY_TYPE, await source.block(0)
             if algorithm := self._algorithm(offer, target):
                 headers["Upload-Checksum"] = checksum(algorithm, [data])
             await self._throttle.take(len(data))
-        async with (
-            watched(self._stall, target),
-            self._http.request("POST", target, headers=headers, data=data) as response,
-        ):
-            if response.status == 413:
-                raise Permanent(f"{source.path} ({source.size} bytes) is too large for the service")
-            await accept(response, target, _NOT_CREATED)
-            return _created(response, source, target, sent=len(data))
+        async with watched(self._stall, target):
+            answer = await self._http.deliver("POST", target, kind, data, headers, self._stall)
+        if answer.status == 413:
+            raise Permanent(f"{source.path} ({source.size} bytes) is too large for the service")
+        judge(answer, f"POST {redact(target)}", _NOT_CREATED)
+        return _created(answer, source, target, sent=len(data))
 
     def _algorithm(self, offer: Offer, url: str) -> str | None:
         if self._checksum == "off" or offer.algorithm is None:
@@ -181,16 +179,16 @@ class TusUploader:
 
 
 def _created(
-    response: ClientResponse, source: SourceFile, target: str, *, sent: int
+    answer: Answer, source: SourceFile, target: str, *, sent: int
 ) -> tuple[str, int | None]:
-    location = response.headers.get("Location")
+    location = answer.headers.get("Location")
     if not location:
         raise Transient(f"POST {redact(target)}: answer not understood: it has no Location")
     # Most are absolute, and each is new: to parse it would cost more than the rest of this.
     url = location if "://" in location else str(URL(target).join(URL(location)))
     if not sent:
         return url, 0
-    offset = response.headers.get("Upload-Offset", "")
+    offset = answer.headers.get("Upload-Offset", "")
     return url, int(offset) if offset.isdigit() and int(offset) <= source.size else None
 
 

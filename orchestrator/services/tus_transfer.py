@@ -15,6 +15,7 @@ from orchestrator.services.source_file import BLOCK, SourceFile
 from orchestrator.services.throttle import Throttle
 from orchestrator.services.tus_protocol import BODY_TYPE, RESUMABLE, checksum, number
 from orchestrator.services.watchdog import Moved, watched
+from orchestrator.services.wire import Answer
 
 #: Bytes handed to the transport at once, so the unit in which progress is seen:
 #: with the default watchdog, 4.3 kB/s is still no stall.
@@ -239,11 +240,16 @@ class Body:
 async def accept(response: ClientResponse, url: str, special: Refusals) -> None:
     """Read an answer to its end; raise unless it is a success, by ``special`` before all."""
     body = await read_bounded(response, _LONGEST_REFUSAL)
-    if 200 <= response.status < 300:
+    answer = Answer(response.status, response.headers, body)
+    judge(answer, f"{response.method} {redact(url)}", special)
+
+
+def judge(answer: Answer, where: str, special: Refusals) -> None:
+    """Raise unless an answer to the request ``where`` is a success, as ``accept`` does."""
+    if 200 <= answer.status < 300:
         return
-    where = f"{response.method} {redact(url)}"
-    error = refusal(response.status, response.headers, body, where, idempotent=True)
-    family = special.get(response.status) or _OUT_OF_STEP.get(response.status)
+    error = refusal(answer.status, answer.headers, answer.body, where, idempotent=True)
+    family = special.get(answer.status) or _OUT_OF_STEP.get(answer.status)
     raise error if family is None else family(str(error))
 
 

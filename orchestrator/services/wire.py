@@ -10,15 +10,20 @@ redirects, no cookies, no proxies. ``httptools`` (llhttp) reads the answers.
 import asyncio
 import ssl
 from collections import defaultdict, deque
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple, cast
 
 import httptools
-from multidict import CIMultiDict
+from multidict import CIMultiDict, MultiMapping
 from yarl import URL
 
 #: Seconds after which an idle connection is not used again: servers close them too,
 #: and a request that meets the closing is lost.
 IDLE = 15.0
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class NotConnected(Exception):
@@ -33,7 +38,7 @@ class Answer(NamedTuple):
     """A server's answer, whole."""
 
     status: int
-    headers: CIMultiDict[str]
+    headers: MultiMapping[str]
     body: bytes
 
 
@@ -62,22 +67,30 @@ class Wire:
         self._idle: dict[tuple[str, str, int], deque[_Connection]] = defaultdict(deque)
         self._tls: ssl.SSLContext | None = None
 
-    async def send(self, method: str, url: URL, kind: str, body: bytes) -> Answer:
+    async def send(
+        self,
+        method: str,
+        url: URL,
+        kind: str,
+        body: bytes | bytearray,
+        headers: Mapping[str, str] = NOTHING,
+        timeout: float | None = None,  # noqa: ASYNC109 - a timer, which a connection has anyway
+    ) -> Answer:
         """Send one request and wait for its answer. ``kind`` is the body's content type.
 
-        Raises ``NotConnected`` or ``Broken``. Cancelled, it leaves nothing behind.
+        ``headers`` are sent besides, as they are. ``timeout`` counts in place of the
+        connections' own. Raises ``NotConnected`` or ``Broken``. Cancelled, it leaves
+        nothing behind.
         """
-        head = (
-            f"{method} {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}\r\n"
-            f"User-Agent: {self._agent}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
-        )
-        if kind:
-            head += f"Content-Type: {kind}\r\n"
-        head += f"Content-Length: {len(body)}\r\n\r\n"
+        head = _head(method, url, kind, self._agent)
+        if headers:
+            more = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+            head += more.encode("latin-1")
+        request = b"%sContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
         async with self._room:
             connection = await self._connection(url)
             try:
-                answer = await connection.ask(head.encode("latin-1") + body, self._timeout)
+                answer = await connection.ask(request, timeout or self._timeout)
             except BaseException:
                 connection.close()
                 raise
@@ -250,5 +263,18 @@ class _Connection(asyncio.Protocol):
         self.close()
 
 
+@lru_cache(maxsize=256)
+def _head(method: str, url: URL, kind: str, agent: str) -> bytes:
+    """What a request's head begins with, the same for many."""
+    head = (
+        f"{method} {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}\r\n"
+        f"User-Agent: {agent}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
+    )
+    if kind:
+        head += f"Content-Type: {kind}\r\n"
+    return head.encode("latin-1")
+
+
+@lru_cache(maxsize=256)
 def _origin(url: URL) -> tuple[str, str, int]:
     return url.scheme, url.raw_host or "", url.port or 0

@@ -116,7 +116,7 @@ async def test_a_small_file_costs_one_request(
         assert watcher.urls == []
         assert watcher.offsets == [4]
     assert server.methods() == ["OPTIONS", "POST", "POST", "POST"]
-    assert len(server.connections) == 1
+    assert len(server.connections) == 2  # one to ask, one for the files
     upload = next(iter(server.uploads.values()))
     assert upload.metadata == "filename " + base64.b64encode("ü.mp4".encode()).decode()
 

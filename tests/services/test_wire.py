@@ -90,6 +90,25 @@ async def test_what_is_sent() -> None:
     assert body == b"x=y"
 
 
+async def test_a_file_with_headers_of_its_own() -> None:
+    async with scripted([OK], [OK]) as (server, url):
+        over = wire()
+        more = {"Upload-Length": "3", "Tus-Resumable": "1.0.0"}
+        await over.send("POST", url, "application/octet-stream", bytearray(b"\0\r\n"), more)
+        await over.send("POST", url, "", b"", more)
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert head.count(b"\r\nUpload-Length: 3\r\nTus-Resumable: 1.0.0\r\n") == 1
+    assert body == b"\0\r\n"
+    assert b"Content-Type" not in server.requests[1]
+    assert server.requests[1].endswith(b"\r\nContent-Length: 0\r\n\r\n")
+
+
+async def test_a_request_may_have_a_time_of_its_own() -> None:
+    async with scripted() as (_, url):
+        with pytest.raises(Broken, match="no answer in time"):
+            await wire(timeout=60).send("POST", url, "", b"", timeout=0.05)
+
+
 @pytest.mark.parametrize(
     ("answer", "body"),
     [
