@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
@@ -36,6 +36,9 @@ _BELONGS_TO: Final[Mapping[str, tuple[str, ...]]] = {
     "tcp_port": ("ftp", "ftps", "sftp"),
     "udp_port": (),
 }
+
+#: The vendor's own storage knows its clients without keys (its notes on storage).
+_KNOWS_ITS_CLIENTS: Final = ".s3.qencode.com"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -115,8 +118,10 @@ class Destination(Part):
         for name, schemes in _BELONGS_TO.items():
             if name in self.model_fields_set and scheme not in schemes:
                 raise refuse(f"means nothing to {scheme}://", "leave it out", field=name)
+        host = urlsplit(self.url).hostname or ""
+        needs_keys = scheme in _BUCKETS and not host.endswith(_KNOWS_ITS_CLIENTS)
         for name in ("key", "secret"):
-            if scheme in _BUCKETS and getattr(self, name) is None:
+            if needs_keys and getattr(self, name) is None:
                 raise refuse(f"is required with {scheme}://", field=name)
         return self
 
@@ -134,7 +139,9 @@ def _as_sent(destinations: tuple[Destination, ...], handler: SerializerFunctionW
 
 #: An object, a list of objects, or "" for none (as in the documents' example).
 Destinations = Annotated[
-    tuple[Destination, ...], BeforeValidator(_as_list), WrapSerializer(_as_sent)
+    tuple[Destination, ...],
+    BeforeValidator(_as_list, json_schema_input_type=Destination | list[Destination] | Literal[""]),
+    WrapSerializer(_as_sent),
 ]
 
 

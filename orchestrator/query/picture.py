@@ -44,7 +44,11 @@ def _as_sent(logos: tuple[Logo, ...], handler: SerializerFunctionWrapHandler) ->
 
 
 #: One object, or a list of them.
-Logos = Annotated[tuple[Logo, ...], BeforeValidator(_as_list), WrapSerializer(_as_sent)]
+Logos = Annotated[
+    tuple[Logo, ...],
+    BeforeValidator(_as_list, json_schema_input_type=Logo | list[Logo]),
+    WrapSerializer(_as_sent),
+]
 
 
 class Picture(Part):

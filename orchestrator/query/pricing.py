@@ -17,14 +17,12 @@ from pydantic_core import PydanticCustomError
 
 from orchestrator.model.items import Item, StitchPart
 from orchestrator.model.money import Charge
+from orchestrator.query.outputs import OUTPUTS, Mp4, stream_of
 from orchestrator.query.templates import DocumentTemplate
 from orchestrator.query.values import as_flag, as_number, as_text, as_whole
 
 #: Outputs that are no stretch of video or sound.
-_STILL = frozenset({"thumbnail", "thumbnails", "metadata", "speech_to_text"})
-
-#: The documents' default where a video output names no codec.
-_CODEC = "libx264"
+_STILL = frozenset({"thumbnail", "thumbnails", "metadata", "speech_to_text", "vmaf"})
 
 #: Attributes of an output that its bill depends on.
 _MATTERS = frozenset(
@@ -128,7 +126,7 @@ class Pricer:
 
     def _bill(self, wanted: Mapping[str, Any]) -> _Billed:
         output = str(wanted.get("output", ""))
-        codec = wanted.get("video_codec", _CODEC)
+        codec = wanted.get("video_codec") or _usual_codec(output)
         price = self._table.per_minute(output, codec, _lines(wanted))
         if price is None and output in _STILL and self._table.rates:
             price = 0.0
@@ -154,6 +152,13 @@ class Pricer:
             if as_flag(wanted.get(name) or 0):
                 factor *= times
         return factor
+
+
+def _usual_codec(output: str) -> str:
+    """The codec of an output that names none; "" of one without a picture."""
+    model = OUTPUTS.get(output)
+    field = ((model and stream_of(model)) or model or Mp4).model_fields.get("video_codec")
+    return str(field.default) if field else ""
 
 
 def _what_matters(wanted: Mapping[str, Any]) -> dict[str, Any]:

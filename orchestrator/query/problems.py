@@ -31,6 +31,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "less_than_equal": "must be at most {le}",
     "tuple_type": "must be a list",
     "too_short": "must hold at least one",
+    "too_long": "must hold at most {max_length}",
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
     "dict_type": "must be an object",
@@ -108,7 +109,7 @@ def _problem(detail: ErrorDetails, doc: object, unknown: Unknown) -> _Found | No
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "default_factory_not_called":
         return None  # the problem is in what the default hangs on
-    if kind == "too_short" and _at(doc, path):
+    if kind == "too_short" and _at(doc, path) != []:
         return None  # pydantic counts what passed: each that did not is a problem of its own
     if kind == "refused":
         message, hint = context["message"], context["hint"]

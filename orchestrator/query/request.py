@@ -42,7 +42,14 @@ class EncodeQuery(Part):
 
     source: Source | None = Field(default=None, repr=False)
     stitch: Annotated[
-        tuple[Annotated[StitchSource, BeforeValidator(_stitch_source)], ...] | None,
+        tuple[
+            Annotated[
+                StitchSource,
+                BeforeValidator(_stitch_source, json_schema_input_type=Source | StitchSource),
+            ],
+            ...,
+        ]
+        | None,
         Field(min_length=1),
     ] = None
     format: Annotated[tuple[Format, ...], Field(min_length=1)]

@@ -30,6 +30,7 @@ _MOST_BITRATE: Final[Mapping[str, int]] = {"mp3": 320, "libopus": 510}
 #: The names of encoders and of codecs are in use for the same.
 _OTHER_NAMES: Final = {"opus": "libopus", "libmp3lame": "mp3", "vorbis": "libvorbis"}
 
+_MOST_PAN: Final = 8
 _CHANNEL = re.compile(r"c[0-9]{1,2}")
 
 
@@ -48,7 +49,7 @@ def _pan(value: object) -> object:
             value = json.loads(value)
         except ValueError:
             raise refuse("is not a mapping of channels", hint) from None
-    if not isinstance(value, Mapping) or not value:
+    if not isinstance(value, Mapping) or not 1 <= len(value) <= _MOST_PAN:
         raise refuse("is not a mapping of channels", hint)
     known = [isinstance(each, str) and _CHANNEL.fullmatch(each) for each in value.values()]
     if not all(known) or set(value) != {f"c{number}" for number in range(len(value))}:
@@ -56,7 +57,7 @@ def _pan(value: object) -> object:
     return {name: value[name] for name in sorted(value, key=lambda name: int(name[1:]))}
 
 
-Pan = Annotated[dict[str, str], BeforeValidator(_pan), Field(max_length=8)]
+Pan = Annotated[dict[str, str], BeforeValidator(_pan, json_schema_input_type=dict[str, str] | str)]
 
 
 def _usual_rate(read: dict[str, Any]) -> Any:

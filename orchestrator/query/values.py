@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Final, NamedTuple
 
-from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 #: No side of a frame may be longer: H.264 and H.265 levels end here.
@@ -212,16 +212,30 @@ Text = Annotated[str, BeforeValidator(as_text)]
 #: Pixels.
 Side = Annotated[Whole, Field(ge=1, le=MAX_SIDE)]
 #: Frames per second, exact; the short names of NTSC's rates mean those rates.
-FrameRate = Annotated[Fraction, PlainValidator(_rate), PlainSerializer(_rate_text, return_type=str)]
+FrameRate = Annotated[
+    Fraction,
+    PlainValidator(_rate),
+    PlainSerializer(_rate_text, return_type=str),
+    WithJsonSchema({"type": ["number", "string"], "examples": [25, "29.97", "30000/1001"]}),
+]
 #: Width over height.
 AspectRatio = Annotated[
     Fraction,
     PlainValidator(_aspect),
     PlainSerializer(lambda ratio: _fraction_text(ratio, ":"), return_type=str),
+    WithJsonSchema({"type": ["number", "string"], "examples": ["4:3", "1.33"]}),
 ]
-Size = Annotated[FrameSize, PlainValidator(_size), PlainSerializer(str, return_type=str)]
+Size = Annotated[
+    FrameSize,
+    PlainValidator(_size),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["640x360"]}),
+]
 Keyframe = Annotated[
-    KeyframeInterval, PlainValidator(_keyframe), PlainSerializer(str, return_type=str)
+    KeyframeInterval,
+    PlainValidator(_keyframe),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": ["integer", "string"], "examples": [90, "3s"]}),
 ]
 #: A moment in a source, seconds from its start.
 Moment = Annotated[Number, Field(ge=0, le=_LONGEST)]
