@@ -72,16 +72,19 @@ class Bucket:
         """
         wanted = read_object(remote)
         try:
+            await self._read(remote, wanted, landing)
+        except Refused as error:
+            if error.region in ("", wanted.region):
+                raise
+            await self._read(remote, replace(wanted, region=error.region), landing)
+
+    async def _read(self, remote: Remote, wanted: S3Object, landing: Landing) -> None:
+        try:
             await self._web.fetch(await self._signed(remote, wanted, "https"), landing)
         except NotSecure:
             if is_public(await self._addresses.one(remote.host, remote.port)):
                 raise
             await self._web.fetch(await self._signed(remote, wanted, "http"), landing)
-        except Refused as error:
-            if error.region in ("", wanted.region):
-                raise
-            wanted = replace(wanted, region=error.region)
-            await self._web.fetch(await self._signed(remote, wanted, "https"), landing)
 
     async def _signed(self, remote: Remote, wanted: S3Object, scheme: str) -> URL:
         """A URL that reads the object (SigV4). Nothing leaves the machine here."""

@@ -19,6 +19,11 @@ async def uploads(tmp_path: Path) -> AsyncIterator[Uploads]:
     (tmp_path / "uploads").mkdir()
     database, disk = Database(tmp_path / "tasks.sqlite"), Disk()
     await database.open()
+    await database.run(
+        lambda db: db.execute(
+            "INSERT INTO tasks (token, state, key, created) VALUES ('task', 'created', 'k', 0)"
+        )
+    )
     yield Uploads(database, disk, tmp_path / "uploads", 3600)
     await database.close()
     disk.close()
