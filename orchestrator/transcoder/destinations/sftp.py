@@ -1,0 +1,216 @@
+"""SFTP, with a password. Written under a temporary name, compared, and renamed.
+
+Paths are absolute; ``/~/`` at the start means the folder of the login, as with
+curl. A server that was never met is trusted, and only its key from then on
+(``hostkeys``).
+"""
+
+import asyncio
+import posixpath
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import asyncssh
+
+from orchestrator.query import Destination
+from orchestrator.transcoder.destinations import address
+from orchestrator.transcoder.destinations.guard import addresses
+from orchestrator.transcoder.destinations.hostkeys import HostKeys
+from orchestrator.transcoder.destinations.place import Passing, Reach, Refused, Upload, within
+from orchestrator.transcoder.destinations.pool import Pool
+from orchestrator.transcoder.destinations.s3 import credentials
+
+#: Seconds without a byte, and to clean up in.
+_STALL = 60.0
+_GOODBYE = 5.0
+
+_CHANGED = (
+    "its host key is not the one that it showed before; if that is right, remove its line "
+    "from the service's known_hosts"
+)
+
+
+class _Client(asyncssh.SSHClient):
+    """Judges the host key; ``shown`` is one that was not known."""
+
+    def __init__(self, known: bool) -> None:
+        self._known = known
+        self.shown: asyncssh.SSHKey | None = None
+
+    def validate_host_public_key(self, *where: object) -> bool:
+        """asyncssh's question about a key that is not in ``known_hosts``; it comes last."""
+        key = where[-1]
+        assert isinstance(key, asyncssh.SSHKey)
+        self.shown = key
+        return not self._known
+
+
+class _Connection:
+    """A connection and its SFTP session."""
+
+    def __init__(self, ssh: asyncssh.SSHClientConnection, sftp: asyncssh.SFTPClient) -> None:
+        self.ssh, self.sftp = ssh, sftp
+
+    async def drop(self) -> None:
+        """Close it at once, whatever is on its way."""
+        self.ssh.abort()
+        await self.ssh.wait_closed()
+
+    async def aclose(self) -> None:
+        """Close it once all has been said."""
+        self.sftp.exit()
+        self.ssh.close()
+        try:
+            async with asyncio.timeout(_GOODBYE):
+                await self.ssh.wait_closed()
+        except TimeoutError:
+            self.ssh.abort()
+
+
+class Sftp:
+    """A server that is open, with a connection for each file under way."""
+
+    at_once = 4
+
+    def __init__(self, wanted: Destination, server: address.Server, reach: Reach) -> None:
+        self._wanted, self._server, self._reach = wanted, server, reach
+        self._keys = HostKeys(reach.known_hosts)
+        self._pool = Pool(self._login, _Connection.aclose, _Connection.drop)
+        self._meeting = asyncio.Lock()
+        self._begun: set[str] = set()
+
+    async def put(self, upload: Upload) -> None:
+        """``Place.put``."""
+        target = _path(upload.path)
+        partial = posixpath.join(posixpath.dirname(target), f".{secrets.token_hex(8)}.part")
+        try:
+            await self._reach.patience.try_again(lambda: self._store(upload, partial, target))
+        except BaseException:
+            await asyncio.shield(self._forget(partial))
+            raise
+
+    async def aclose(self) -> None:
+        """Leave the server."""
+        await self._pool.aclose()
+
+    async def _store(self, upload: Upload, partial: str, target: str) -> None:
+        with _told_apart():
+            async with self._pool.take() as connection, within(_STALL, "storing") as scope:
+                sftp = connection.sftp
+                if folder := posixpath.dirname(target):
+                    await sftp.makedirs(folder, exist_ok=True)
+                self._begun.add(partial)
+                await _send(sftp, upload, partial, scope)
+                if (await sftp.stat(partial)).size != upload.size:
+                    raise Passing("not all of the file arrived")
+                await _rename(sftp, partial, target)
+
+    async def _forget(self, partial: str) -> None:
+        """Remove what was not finished, if the server can still be reached."""
+        if partial not in self._begun:
+            return
+        with suppress(Passing, Refused, asyncssh.Error, OSError, TimeoutError):
+            async with asyncio.timeout(_GOODBYE), self._pool.take() as connection:
+                await connection.sftp.remove(partial)
+
+    async def _login(self) -> _Connection:
+        async with self._meeting:  # a new server's key is taken once
+            ssh = await self._connect()
+        try:
+            return _Connection(ssh, await ssh.start_sftp_client())
+        except BaseException:
+            ssh.abort()
+            raise
+
+    async def _connect(self) -> asyncssh.SSHClientConnection:
+        server, reach = self._server, self._reach
+        host, port = server.host, server.port or 22
+        known = self._keys.of(host, port)
+        judge = _Client(bool(known))
+        key, secret = credentials(self._wanted)
+        target = host
+        if not reach.allow_private:
+            target = (await addresses(host, port, allow_private=False))[0]
+        try:
+            ssh = await asyncssh.connect(
+                target,
+                port,
+                client_factory=lambda: judge,
+                config=None,
+                known_hosts=(known, [], []),
+                username=key,
+                password=secret,
+                client_keys=None,
+                agent_path=None,
+                gss_host=None,
+                preferred_auth="password,keyboard-interactive",
+                connect_timeout=30,
+                login_timeout=60,
+                keepalive_interval=15,
+            )
+        except asyncssh.HostKeyNotVerifiable as error:
+            raise Refused(_CHANGED) from error
+        if judge.shown is not None:
+            self._keys.keep(host, port, judge.shown)
+        return ssh
+
+
+@asynccontextmanager
+async def open_sftp(wanted: Destination, reach: Reach) -> AsyncIterator[Sftp]:
+    """The server of an ``sftp://`` destination. Raises ``Refused``."""
+    place = Sftp(wanted, address.server(wanted), reach)
+    try:
+        yield place
+    finally:
+        await asyncio.shield(place.aclose())
+
+
+async def _send(
+    sftp: asyncssh.SFTPClient, upload: Upload, partial: str, scope: asyncio.Timeout
+) -> None:
+    loop = asyncio.get_running_loop()
+
+    def moved(*told: object) -> None:
+        done = told[2]
+        assert isinstance(done, int)
+        scope.reschedule(loop.time() + _STALL)
+        upload.moved(done)
+
+    await sftp.put(str(upload.file), partial, sparse=False, progress_handler=moved)
+
+
+async def _rename(sftp: asyncssh.SFTPClient, partial: str, target: str) -> None:
+    """In place of what is there: OpenSSH's extension can; plain SFTP 3 can't."""
+    try:
+        await sftp.posix_rename(partial, target)
+    except asyncssh.SFTPOpUnsupported:
+        with suppress(asyncssh.SFTPNoSuchFile):
+            await sftp.remove(target)
+        await sftp.rename(partial, target)
+
+
+def _path(path: str) -> str:
+    return path.removeprefix("~/") if path.startswith("~/") else f"/{path}"
+
+
+class _told_apart:  # noqa: N801 - used as the context manager that it is
+    """Maps what asyncssh and sockets raise to ``Passing`` and ``Refused``."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, asyncssh.PermissionDenied):
+            raise Refused("it refuses the key or the secret") from error
+        if isinstance(error, asyncssh.SFTPPermissionDenied | asyncssh.SFTPNoSuchFile):
+            raise Refused("the key may not write there") from error
+        if isinstance(error, asyncssh.SFTPNoSpaceOnFilesystem | asyncssh.SFTPQuotaExceeded):
+            raise Refused("it has no room left") from error
+        if isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN:
+            raise Refused("there is no host of that name") from error
+        if isinstance(error, TimeoutError | asyncssh.TimeoutError):
+            raise Passing("it timed out") from error
+        if isinstance(error, asyncssh.Error | OSError):
+            raise Passing("the connection failed") from error
