@@ -106,6 +106,15 @@ def decoded_frames(path: Path, *options: str, kind: str = "v") -> int:
     return sum(not line.startswith(b"#") for line in done.stdout.splitlines())
 
 
+def packets(path: Path) -> list[str]:
+    """Size and checksum of each of the picture's packets, as ffmpeg's decoder would get them."""
+    copied = ["-map", "0:v:0", "-c", "copy", "-f", "framecrc", "-"]
+    lines = _decoded(path, (), copied).stdout.decode().splitlines()
+    return [
+        line.split(",", 5)[4].strip() + line.split(",", 6)[5] for line in lines if line[0] != "#"
+    ]
+
+
 def sound_seconds(path: Path, *options: str) -> float:
     """How long the first sound of a playlist, a manifest or a file is, decoded."""
     shape = ["-map", "0:a:0", "-ac", "1", "-ar", "8000", "-f", "s16le", "-"]
