@@ -14,6 +14,8 @@ from orchestrator.query.values import as_text, refuse
 
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _DIGITS: Final = 32
+#: The system that Widevine is in PSSH boxes (the DASH-IF's registry).
+_WIDEVINE: Final = bytes.fromhex("edef8ba979d64acea3c827dcd51d21ed")
 
 
 def _hex(text: str, *lengths: int) -> str:
@@ -48,11 +50,11 @@ def _cenc_iv(value: object) -> str:
 def _pssh(value: object) -> str:
     text = as_text(value)
     try:
-        box = b64decode(text, validate=True)
+        data = b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise refuse("is not base64") from None
-    if len(box) < 32 or box[4:8] != b"pssh":
-        raise refuse("is no PSSH box", "take it from the DRM provider's answer as it is")
+    if not data:
+        raise refuse("is empty", "take it from the DRM provider's answer as it is")
     return text
 
 
@@ -70,13 +72,27 @@ class Encryption(Part):
 
 
 class CencDrm(Part):
-    """Common Encryption, for Widevine and PlayReady. ``pssh`` is a box in base64."""
+    """Common Encryption, for Widevine and PlayReady.
+
+    ``pssh`` is in base64: a box, or several, or the bare data of Widevine's (the
+    vendor's notes have providers that give it so). ``la_url`` is where players
+    ask for a licence.
+    """
 
     key: Key
     key_id: Annotated[str, BeforeValidator(_key_id)]
     iv: Annotated[str, BeforeValidator(_cenc_iv)] | None = None
     pssh: Annotated[str, BeforeValidator(_pssh)] = Field(repr=False)
     la_url: KeyUrl | None = Field(default=None, repr=False)
+
+    @property
+    def pssh_boxes(self) -> bytes:
+        """``pssh`` as boxes (ISO/IEC 23001-7, 8.1), one behind the other."""
+        data = b64decode(self.pssh)
+        if data[4:8] == b"pssh":
+            return data
+        content = _WIDEVINE + len(data).to_bytes(4, "big") + data
+        return (12 + len(content)).to_bytes(4, "big") + b"pssh" + bytes(4) + content
 
 
 class FpsDrm(Part):

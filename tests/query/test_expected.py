@@ -39,6 +39,45 @@ MP4 = Expected(Shape.MEDIA, frozenset({"video"}), frozenset({"audio"}))
             Expected(Shape.IMAGES, upscale=True, image_format="jpg"),
         ),
         ({"output": "metadata"}, output("text-0-0"), Expected(Shape.JSON)),
+        (
+            {"output": "vmaf", "distorted": "http://127.0.0.1/a.mp4"},
+            output("text-0-0"),
+            Expected(Shape.JSON),
+        ),
+        (
+            {"output": "speech_to_text", "json": 0, "srt": 0, "start_time": 3},
+            output("text-0-0"),
+            Expected(Shape.TRANSCRIPT, files=("transcript.txt", "subtitles.vtt")),
+        ),
+        ({"output": "webm"}, output(), MP4),
+        ({"output": "gif"}, output(), Expected(Shape.MEDIA, frozenset({"video"}))),
+        (
+            {"output": "mp3", "start_time": 3, "duration": 2},
+            output("audio-0-0"),
+            Expected(Shape.MEDIA, frozenset({"audio"}), start=3, length=2),
+        ),
+        ({"output": "flac"}, output("audio-0-0"), Expected(Shape.MEDIA, frozenset({"audio"}))),
+        (
+            {"output": "repack", "audio_copy": 0},
+            output(),
+            Expected(Shape.MEDIA, if_in_source=frozenset({"video"})),
+        ),
+        ({"output": "repack", "start_time": 3}, output(), None),
+        (
+            {"output": "hls_audio", "playlist_name": "a.m3u8"},
+            output("audio-0-0"),
+            Expected(Shape.STREAMING, frozenset({"audio"}), files=("a.m3u8",)),
+        ),
+        (
+            {"output": "advanced_dash", "create_m3u8_playlist": 1, "duration": 5},
+            output(),
+            Expected(
+                Shape.STREAMING,
+                *(frozenset({"video"}), frozenset({"audio"})),
+                length=5,
+                files=("playlist.mpd", "playlist.m3u8"),
+            ),
+        ),
         ({"output": "drm_of_the_future"}, output(), None),
         ({"output": "mp4", "height": "${env:HEIGHT}"}, output(), None),
         ({"output": "mp4"}, output("audio-0-0"), None),
@@ -122,3 +161,17 @@ def test_placeholders_are_filled_in_from_the_row() -> None:
     found = Expectations(query).of(item(w="32", h="16", stem="a"), output(user_tag="a"))
     assert found is not None
     assert found.frame == (32, 16)
+
+
+def test_each_stream_is_an_output_of_its_own() -> None:
+    streams = [{"size": "64x36", "tag": "low"}, {"size": "128x72"}]
+    formats = [{"output": "mp4"}, {"output": "advanced_hls", "stream": streams}]
+    places = {"video-0-0": None, "video-0-1": (64, 36), "video-0-2": (128, 72)}
+    for tag, frame in places.items():
+        found = of(*formats, made=output(tag))
+        assert found is not None
+        assert found.frame == frame
+        assert found.shape is (Shape.STREAMING if frame else Shape.MEDIA)
+    low = of(*formats, made=output("video-0-9", "low"))
+    assert low is not None
+    assert (low.frame, low.files) == ((64, 36), ("playlist.m3u8",))

@@ -1,5 +1,6 @@
 """Every output: what it is made of by default, what belongs to it, what it can't be."""
 
+from base64 import b64decode
 from typing import Any
 
 import pytest
@@ -248,6 +249,15 @@ def test_a_key_id_loses_its_dashes() -> None:
     assert asked.cenc_drm.iv == HEX[:16]
 
 
+def test_a_pssh_is_a_box_or_becomes_one() -> None:
+    given = one("advanced_dash", cenc_drm=CENC).cenc_drm
+    assert given.pssh_boxes == b64decode(PSSH)
+    bare = one("advanced_dash", cenc_drm=CENC | {"pssh": "CAES"}).cenc_drm.pssh_boxes
+    size, kind, system = int.from_bytes(bare[:4], "big"), bare[4:8], bare[12:28].hex()
+    assert (size, kind, system) == (len(bare), b"pssh", "edef8ba979d64acea3c827dcd51d21ed")
+    assert bare[28:] == b"\0\0\0\3" + b64decode("CAES")
+
+
 @pytest.mark.parametrize(
     ("output", "attributes", "words"),
     [
@@ -275,7 +285,7 @@ def test_a_key_id_loses_its_dashes() -> None:
         ),
         ("advanced_hls", {"encryption": {"key": HEX, "iv": HEX}}, "encryption.key_url: is requ"),
         ("advanced_hls", {"fps_drm": FPS | {"kay": 1}}, "fps_drm.kay: unknown attribute (did you"),
-        ("advanced_dash", {"cenc_drm": CENC | {"pssh": "AAAA"}}, "cenc_drm.pssh: is no PSSH box"),
+        ("advanced_dash", {"cenc_drm": CENC | {"pssh": ""}}, "cenc_drm.pssh: is empty"),
         ("advanced_dash", {"cenc_drm": CENC | {"pssh": "?"}}, "cenc_drm.pssh: is not base64"),
         ("advanced_dash", {"cenc_drm": CENC | {"iv": HEX[:8]}}, "cenc_drm.iv: must be 16 or 32"),
     ],
@@ -334,7 +344,7 @@ def test_values_that_can_not_be(output: str, attributes: dict[str, Any], words: 
 def test_a_transcript_has_the_documents_names() -> None:
     names = ("transcript.txt", "timestamps.json", "subtitles.srt", "subtitles.vtt")
     assert one("speech_to_text").files == names
-    asked = one("speech_to_text", json=0, vtt="0", srt_name="a.srt", language="EN")
+    asked = one("speech_to_text", json=0, vtt="0", srt_name="a.srt", language="EN", start_time=5)
     assert (asked.files, asked.language) == (("transcript.txt", "a.srt"), "en")
 
 

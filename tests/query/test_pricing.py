@@ -119,3 +119,46 @@ def test_rows_may_differ_where_a_template_says_so() -> None:
     assert charges(wanted, lines="480", stem="a")[0].cost == 2.0
     assert charges(wanted, lines="720", stem="a")[0].cost == 4.0
     assert charges(mp4(tag="{stem}"))[0].cost == 2.0  # what does not matter is not even filled in
+
+
+STREAMS = PriceTable(
+    rates=(
+        Rate("advanced_hls", 1.0, up_to=480),
+        Rate("advanced_hls", 2.0),
+        Rate("webm", 5.0, codec="libvpx-vp9"),
+        Rate("webm", 3.0, codec="libsvtav1"),
+        Rate("hls_audio", 0.5, codec=""),
+    )
+)
+
+
+def costs(*outputs: dict[str, Any]) -> list[float | None]:
+    found = Pricer({"format": list(outputs)}, STREAMS).of({}, (), 60.0)
+    assert found is not None
+    return [charge.cost for charge in found]
+
+
+def test_streams_are_priced_each_by_what_it_asks_for() -> None:
+    streams = [
+        {"height": 360},
+        {"height": 1080, "optimize_bitrate": 1},
+        {"height": 360, "hdr_to_sdr": 1, "two_pass": 1, "bitrate": 900},
+    ]
+    assert costs({"output": "advanced_hls", "stream": streams}) == [1.0, 3.0, 4.0]
+
+
+def test_what_a_format_says_for_all_its_streams_is_paid_for_with_each() -> None:
+    streams = [{"height": 360}, {"height": 360, "optimize_bitrate": 0}]
+    assert costs({"output": "advanced_hls", "optimize_bitrate": 1, "stream": streams}) == [1.5, 1.0]
+
+
+def test_an_output_that_names_no_codec_has_its_own() -> None:
+    assert costs({"output": "webm"}, {"output": "webm", "video_codec": "libsvtav1"}) == [5.0, 3.0]
+    assert costs({"output": "hls_audio", "stream": [{}, {}]}) == [0.5, 0.5]
+
+
+def test_measurements_and_transcripts_count_no_minutes() -> None:
+    found = Pricer({"format": [{"output": "vmaf"}, {"output": "speech_to_text"}]}, STREAMS).of(
+        {}, (), 60.0
+    )
+    assert found == [Charge("vmaf", 0.0, 0.0), Charge("speech_to_text", 0.0, 0.0)]

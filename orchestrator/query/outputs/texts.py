@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from orchestrator.query.destination import StoredFile, StoredFolder
-from orchestrator.query.outputs.common import Tagged, Wanted
+from orchestrator.query.outputs.common import Clip, Tagged, Wanted
 from orchestrator.query.outputs.languages import LANGUAGES
 from orchestrator.query.places import FileName, Url
 from orchestrator.query.values import Flag, Span, Whole, as_text, refuse
@@ -42,7 +42,7 @@ class Metadata(Tagged, StoredFile, Wanted):
     metadata_version: Annotated[str, BeforeValidator(_version)] | None = None
 
 
-class SpeechToText(Tagged, StoredFolder, Wanted):
+class SpeechToText(Clip, Tagged, StoredFolder, Wanted):
     """What is said in the source, as text, with times as JSON, and as subtitles.
 
     Without ``language`` the service finds out which one is spoken. Whether a
