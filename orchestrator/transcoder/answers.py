@@ -8,14 +8,27 @@ source that can't be read, a task that was already started) is 20, and
 ``message`` names the field.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from orchestrator.query import EncodeQuery, Format, Metadata, Mp4, Thumbnail
-from orchestrator.transcoder.ports import Produced
+from orchestrator.query import (
+    EncodeQuery,
+    Flac,
+    Format,
+    Gif,
+    Metadata,
+    Mp3,
+    Mp4,
+    Repack,
+    Thumbnail,
+    Vmaf,
+    Webm,
+)
+from orchestrator.query.outputs import Streaming, Tagged, kind_of
+from orchestrator.transcoder.ports import Member, Produced
 from orchestrator.transcoder.tasks import Task, TaskState
 
 
@@ -58,34 +71,40 @@ _LISTS = {"video": "videos", "audio": "audios", "image": "images", "text": "text
 _NAMED = tuple(_LISTS.values())
 
 
-def kind_of(wanted: Format) -> str:
-    """``video``, ``image`` or ``text``: what the system tag begins with."""
-    if isinstance(wanted, Mp4):
-        return "video"
-    return "text" if isinstance(wanted, Metadata) else "image"
-
-
 def outline(query: EncodeQuery) -> list[dict[str, Any]]:
-    """A record for each output that a query asks for, before any of them exists."""
+    """A record for each output that a query asks for, before any of them exists.
+
+    An output that players choose a stream of has one for each stream.
+    """
     seen: dict[str, int] = {}
-    records = []
+    found: list[dict[str, Any]] = []
     for wanted in query.format:
         kind = kind_of(wanted)
         place = seen[kind] = seen.get(kind, -1) + 1
-        records.append(_record(f"{kind}-0-{place}", kind, wanted.output, wanted.tag))
-    return records
+        tag = f"{kind}-0-{place}"
+        if isinstance(wanted, Streaming):
+            streams: Sequence[Tagged] = wanted.stream
+            for number, stream in enumerate(streams):
+                found.append(_record(f"{tag}-{number}", kind, wanted.output, stream.tag))
+        else:
+            found.append(_record(tag, kind, wanted.output, wanted.tag))
+    return found
 
 
-def record(made: Produced, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The record of an output that was made; ``stored`` says where (``storage``)."""
-    return {
-        **_record(made.tag, made.kind, made.output, made.user_tag),
-        "size": made.size,
-        "duration": made.duration,
-        "bitrate": made.bitrate,
-        "meta": dict(made.meta),
-        **stored,
-    }
+def records(made: Produced, stored: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The records of an output that was made; ``stored`` says where (``storage``)."""
+    parts: Sequence[Produced | Member] = made.members or (made,)
+    return [
+        {
+            **_record(each.tag, each.kind, made.output, each.user_tag),
+            "size": each.size,
+            "duration": each.duration,
+            "bitrate": each.bitrate,
+            "meta": dict(each.meta),
+            **stored,
+        }
+        for each in parts
+    ]
 
 
 def _record(tag: str, kind: str, output: str, user_tag: str | None) -> dict[str, Any]:
@@ -170,8 +189,14 @@ def _storage(each: Mapping[str, Any], task: Task, base_url: str) -> dict[str, An
 
 def extension(wanted: Format) -> str:
     """The file name's ending for an output of one file, without the dot."""
-    if isinstance(wanted, Mp4):
-        return wanted.file_extension
-    if isinstance(wanted, Thumbnail):
-        return wanted.image_format
-    return "json" if isinstance(wanted, Metadata) else ""
+    match wanted:
+        case Mp4() | Repack():
+            return wanted.file_extension
+        case Thumbnail():
+            return wanted.image_format
+        case Metadata() | Vmaf():
+            return "json"
+        case Webm() | Mp3() | Flac() | Gif():
+            return wanted.output
+        case _:
+            return ""

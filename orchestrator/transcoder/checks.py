@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.query import Thumbnail, Thumbnails
+from orchestrator.query.outputs import AudioStream as AskedSound
+from orchestrator.query.outputs import Stream
 from orchestrator.transcoder import vtt
 from orchestrator.transcoder.plan import Rendition
 from orchestrator.transcoder.ports import MediaError, Produced
 from orchestrator.transcoder.probe import last_moment, probe
-from orchestrator.transcoder.streams import Probe, VideoStream
+from orchestrator.transcoder.streams import AudioStream, Probe, VideoStream
 from orchestrator.transcoder.toolchain import Toolchain
 
 #: The file beside interval thumbnails that names them.
@@ -29,20 +31,23 @@ _PNG = (b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82")
 _JPEG = (b"\xff\xd8", b"\xff\xd9")
 
 
-async def check_video(
+async def check_media(
     toolchain: Toolchain, made: Rendition, folder: Path, *, complained: bool
-) -> Produced:
-    """The mp4 that was written; ``complained``: the decoder did, about the source.
+) -> Probe:
+    """What is in the file that was written; ``complained``: the decoder did, about the source.
 
     Raises ``MediaError`` where it isn't whole.
     """
     path = folder / made.file
     _written(path)
     found = await probe(toolchain, path)
+    if made.sound and not found.audio:
+        raise MediaError("the source's sound did not arrive in the output")
+    if made.picture is None:
+        _check_length(found.duration or 0.0, made, complained=complained)
+        return found
     if not found.video:
         raise MediaError("the video has no picture")
-    if made.sound and not found.audio:
-        raise MediaError("the source's sound did not arrive in the video")
     picture = found.video[0]
     if (picture.width, picture.height) != (made.width, made.height):
         raise MediaError(f"the video is {picture.width}x{picture.height}, not as asked for")
@@ -50,6 +55,14 @@ async def check_video(
     if _is_short(end, made.seconds):
         end = max(end, await last_moment(toolchain, path, picture.index) or 0.0)
     _check_length(end, made, complained=complained)
+    return found
+
+
+def media_output(made: Rendition, folder: Path, found: Probe) -> Produced:
+    """A file of picture or sound as an output; ``found`` is what is in it."""
+    if isinstance(made.asked, Stream | AskedSound):
+        raise TypeError(f"{made.tag} is no output by itself")
+    path = folder / made.file
     return Produced(
         tag=made.tag,
         kind=made.kind,
@@ -60,8 +73,15 @@ async def check_video(
         size=path.stat().st_size,
         duration=found.duration,
         bitrate=round(found.bitrate / 1000) if found.bitrate else None,
-        meta=video_meta(found, picture),
+        meta=media_meta(found),
     )
+
+
+def media_meta(found: Probe) -> dict[str, Any]:
+    """The ``meta`` of a file: its picture's, or its sound's where that is all there is."""
+    if found.video:
+        return video_meta(found, found.video[0])
+    return audio_meta(found, found.audio[0])
 
 
 def _is_short(decoded: float, promised: float | None) -> bool:
@@ -124,6 +144,17 @@ def video_meta(found: Probe, picture: VideoStream) -> dict[str, Any]:
         "bitrate": str(bitrate) if bitrate else None,
         "dar": _ratio(shape, ":"),
         "sar": _ratio(picture.sar, ":"),
+    }
+
+
+def audio_meta(found: Probe, sound: AudioStream) -> dict[str, Any]:
+    """A sound's ``meta`` as the documents show it."""
+    return {
+        "index": sound.index,
+        "channels": sound.channels,
+        "bit_rate": found.bitrate,
+        "codec": sound.codec,
+        "sample_rate": sound.rate,
     }
 
 

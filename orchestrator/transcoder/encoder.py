@@ -6,11 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.query import EncodeQuery, Thumbnail, Thumbnails
-from orchestrator.transcoder.checks import check_image, check_images, check_video
+from orchestrator.transcoder.assembly import Assembly
+from orchestrator.transcoder.checks import check_image, check_images, check_media, media_output
 from orchestrator.transcoder.plan import (
     Description,
     Material,
     Means,
+    Package,
     Pass,
     Rendition,
     Step,
@@ -22,6 +24,7 @@ from orchestrator.transcoder.ports import Encoded, Inputs, MediaError, Notice, P
 from orchestrator.transcoder.probe import probe_source
 from orchestrator.transcoder.progress import Board, Meter
 from orchestrator.transcoder.runner import EncodeError, Limits, Stuck, run
+from orchestrator.transcoder.streams import Probe
 from orchestrator.transcoder.toolchain import Toolchain, describe
 
 
@@ -61,6 +64,8 @@ class FfmpegEncoder:
         board = Board(plan.tags, watcher.progress)
         board.reach(plan.left_out, 100.0)
         task = _Task(self._toolchain, self._threads, self._limits, film, folder, board)
+        if query.refresh_playlist:
+            task.tell(watcher)
         for step in plan.steps:
             await task.take(step)
         return Encoded(
@@ -85,7 +90,14 @@ class _Task:
         self._toolchain, self._threads, self._limits = toolchain, threads, limits
         self._film, self._folder, self._board = film, folder, board
         self._complaints = 0
+        self._watcher: Watcher | None = None
+        self._parts: dict[str, Probe] = {}
+        self._assemblies: dict[int, Assembly] = {}
         self.outputs: list[Produced] = []
+
+    def tell(self, watcher: Watcher) -> None:
+        """Let others see outputs for streaming as their renditions get ready."""
+        self._watcher = watcher
 
     def warnings(self) -> tuple[Notice, ...]:
         """What the client should know of the source."""
@@ -102,6 +114,8 @@ class _Task:
                 await self._make(step)
             case Description():
                 await self._describe(step)
+            case Package():
+                await self._package(step)
 
     async def _describe(self, text: Description) -> None:
         """Write the ``metadata`` output."""
@@ -179,8 +193,24 @@ class _Task:
             self._complaints += complaints
         return bool(complaints)
 
+    async def _package(self, step: Package) -> None:
+        """Put parts into their output; it is told of when it is whole, or may be seen before."""
+        assembly = self._assemblies.get(step.index)
+        if assembly is None:
+            assembly = Assembly(self._toolchain, step, self._folder)
+            self._assemblies[step.index] = assembly
+        made = await assembly.add(step, self._parts)
+        self._board.reach((cut.tag for cut in step.cuts), 100.0)
+        if self._watcher is not None:
+            await self._watcher.landed(made)
+        if step.last:
+            self.outputs.append(made)
+
     async def _finish(self, made: Rendition, step: Pass, complained: bool) -> None:
         try:
+            if made.part:
+                self._parts[made.tag] = await self._media(made, complained)
+                return
             self.outputs.append(await self._check(made, step, complained))
         except MediaError as error:
             raise MediaError(f"{made.tag}: {error}") from error
@@ -196,7 +226,10 @@ class _Task:
             if step.otherwise is not None and not (self._folder / made.file).exists():
                 await self._run(step.otherwise)
             return await asyncio.to_thread(check_image, made, self._folder)
-        return await check_video(self._toolchain, made, self._folder, complained=complained)
+        return media_output(made, self._folder, await self._media(made, complained))
+
+    async def _media(self, made: Rendition, complained: bool) -> Probe:
+        return await check_media(self._toolchain, made, self._folder, complained=complained)
 
 
 def _about(step: Pass, error: MediaError) -> MediaError:

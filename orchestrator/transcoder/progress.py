@@ -57,7 +57,7 @@ class Board:
 
     def reach(self, tags: Iterable[str], percent: float) -> None:
         """These outputs are this far; what is further already stays there."""
-        risen = {tag: percent for tag in tags if percent > self._percents[tag]}
+        risen = {tag: percent for tag in tags if percent > self._percents.get(tag, 100.0)}
         if risen:
             self._percents.update(risen)
             self._tell(dict(self._percents))

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from orchestrator.files import make_folders, put_in_place, sync
 from orchestrator.query import EncodeQuery, Format
-from orchestrator.transcoder.answers import ApiError, Code, extension, record
+from orchestrator.transcoder.answers import ApiError, Code, extension, records
 from orchestrator.transcoder.disk import remove, sync_tree
 from orchestrator.transcoder.ports import Encoded, MediaError, Produced
 from orchestrator.transcoder.tasks import Task
@@ -50,18 +50,18 @@ class Storage:
         folder = self._outputs / task.key
         remove(folder)
         names: set[str] = set()
-        records = []
+        found: list[dict[str, Any]] = []
         for made in encoded.outputs:
             wanted = query.format[made.format_index]
             if wanted.destination:
                 stored = self._send(made, wanted)
             else:
                 stored = _keep(made, _name(made, wanted, names), folder)
-            records.append(record(made, stored))
+            found.extend(records(made, stored))
         if names:
             sync_tree(folder)
             sync(self._outputs)
-        return records
+        return found
 
     def find(self, key: str, path: str) -> Path | None:
         """A file that may be downloaded, None if there is none of that name."""

@@ -4,12 +4,22 @@ from orchestrator.transcoder.plan.commands import commands
 from orchestrator.transcoder.plan.compiler import compile_plan
 from orchestrator.transcoder.plan.context import Means
 from orchestrator.transcoder.plan.material import Material, material
-from orchestrator.transcoder.plan.steps import Description, Pass, Plan, Rendition, Step
+from orchestrator.transcoder.plan.steps import (
+    Cut,
+    Description,
+    Package,
+    Pass,
+    Plan,
+    Rendition,
+    Step,
+)
 
 __all__ = [
+    "Cut",
     "Description",
     "Material",
     "Means",
+    "Package",
     "Pass",
     "Plan",
     "Rendition",

@@ -6,13 +6,31 @@ together, so that outputs of the same part of the source share one decode.
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from orchestrator.query import EncodeQuery, Metadata, Mp4, Thumbnail, Thumbnails
+from orchestrator.query import (
+    AdvancedDash,
+    AdvancedHls,
+    EncodeQuery,
+    Flac,
+    HlsAudio,
+    Metadata,
+    Mp3,
+    Mp4,
+    Thumbnail,
+    Thumbnails,
+    Webm,
+    WebmDash,
+)
+from orchestrator.query.outputs import Stream
 from orchestrator.transcoder.plan.context import Context, Means, Place, Wanted
-from orchestrator.transcoder.plan.files import video_file
+from orchestrator.transcoder.plan.files import sound_file, video_file
+from orchestrator.transcoder.plan.ladder import Rung, rungs, streams_of
 from orchestrator.transcoder.plan.material import Material
-from orchestrator.transcoder.plan.sizes import sized
+from orchestrator.transcoder.plan.sizes import Sized, sized
 from orchestrator.transcoder.plan.steps import Description, Pass, Plan, Rendition, Step
 from orchestrator.transcoder.plan.stills import row, still
+
+_Film = Mp4 | Webm | Stream
+_Ladders = AdvancedHls | AdvancedDash | WebmDash | HlsAudio
 
 
 def compile_plan(query: EncodeQuery, material: Material, means: Means) -> Plan:
@@ -21,34 +39,101 @@ def compile_plan(query: EncodeQuery, material: Material, means: Means) -> Plan:
     Raises ``MediaError`` where the source can't give what is asked: no picture,
     a start behind its end.
     """
-    context = Context(query, material, means)
-    films, left_out = _films(context)
-    rows = [
-        row(context, place, material.picture())
-        for place in context.places
-        if isinstance(place.asked, Thumbnails)
-    ]
-    stills = (
-        still(context, place, material.picture())
-        for place in context.places
-        if isinstance(place.asked, Thumbnail)
-    )
-    steps: tuple[Step, ...] = (
-        *_descriptions(context),
-        *_passes(context, [*films, *rows]),
-        *stills,
-    )
-    return Plan(steps, left_out, context.warnings)
+    return _Compiler(Context(query, material, means)).plan()
 
 
-def _films(context: Context) -> tuple[list[Wanted], tuple[str, ...]]:
-    """The videos that are made, and the tags of those that the size rule leaves out."""
-    places: Sequence[Place[Mp4]] = [p for p in context.places if isinstance(p.asked, Mp4)]
-    if not places:
-        return [], ()
-    video = context.material.picture()
-    fitting, left_out = sized(context, places, video)
-    return [video_file(context, one, video) for one in fitting], left_out
+class _Compiler:
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._films, self._left_out = _sized_films(context)
+
+    def plan(self) -> Plan:
+        context = self._context
+        ladders = tuple(self._ladders())
+        at_once = [rung for ladder in ladders if len(ladder) == 1 for rung in ladder]
+        in_turn = [rung for ladder in ladders if len(ladder) > 1 for rung in ladder]
+        wanted = [*self._files(), *(one for rung in at_once for one in rung.wanted)]
+        steps: tuple[Step, ...] = (
+            *_descriptions(context),
+            *self._passes(wanted),
+            *(rung.package for rung in at_once),
+            *self._in_turn(in_turn),
+            *self._stills(),
+        )
+        return Plan(steps, self._left_out, context.warnings)
+
+    def _files(self) -> Iterator[Wanted]:
+        """Outputs that are whole once ffmpeg has written them."""
+        for one in self._films:
+            if isinstance(one.place.asked, Mp4 | Webm):
+                yield video_file(self._context, one, self._context.material.picture())
+        for place in self._context.places:
+            match place.asked:
+                case Thumbnails():
+                    yield row(self._context, place, self._context.material.picture())
+                case Mp3() | Flac():
+                    yield sound_file(self._context, place)
+
+    def _ladders(self) -> Iterator[tuple[Rung, ...]]:
+        """The ladders, each as what is packaged together."""
+        probe = self._context.material.probe
+        for place in self._context.places:
+            if not isinstance(place.asked, _Ladders):
+                continue
+            streams = {stream.tag for stream in streams_of(place)}
+            own = [one for one in self._films if one.place.tag in streams]
+            if own or isinstance(place.asked, HlsAudio):
+                yield rungs(self._context, place, own, probe.video[0] if probe.video else None)
+
+    def _in_turn(self, rungs: Iterable[Rung]) -> Iterator[Step]:
+        for rung in rungs:
+            yield from self._passes(rung.wanted)
+            yield rung.package
+
+    def _stills(self) -> Iterator[Pass]:
+        for place in self._context.places:
+            if isinstance(place.asked, Thumbnail):
+                yield still(self._context, place, self._context.material.picture())
+
+    def _passes(self, wanted: Iterable[Wanted]) -> Iterator[Pass]:
+        """Those of one part of the film share a decode, those in two passes have their own."""
+        windows: dict[tuple[float, float | None], list[Rendition]] = {}
+        for one in wanted:
+            if one.twice:
+                yield self._pass([one.rendition], one.start, one.duration, twice=True)
+            else:
+                windows.setdefault((one.start, one.duration), []).append(one.rendition)
+        for (start, duration), renditions in windows.items():
+            yield self._pass(renditions, start, duration)
+
+    def _pass(
+        self,
+        renditions: Sequence[Rendition],
+        start: float,
+        duration: float | None,
+        *,
+        twice: bool = False,
+    ) -> Pass:
+        reading = self._context.material.read(
+            start,
+            duration,
+            sound=any(made.sound for made in renditions),
+            picture=any(made.picture for made in renditions),
+        )
+        return Pass(tuple(renditions), reading, duration, twice)
+
+
+def _sized_films(context: Context) -> tuple[tuple[Sized, ...], tuple[str, ...]]:
+    """The videos that are made, files and streams, and the tags of those left out."""
+    films: list[Place[_Film]] = []
+    for place in context.places:
+        if isinstance(place.asked, Mp4 | Webm):
+            films.append(place)
+        elif isinstance(place.asked, _Ladders):
+            for each in streams_of(place):
+                if isinstance(each.asked, Stream):
+                    films.append(Place(each.tag, each.index, each.asked))  # noqa: PERF401 - typed so
+    return sized(context, films, context.material.picture()) if films else ((), ())
 
 
 def _descriptions(context: Context) -> Iterator[Description]:
@@ -60,32 +145,3 @@ def _descriptions(context: Context) -> Iterator[Description]:
                 "metadata_version is not kept to: this service describes with its own ffprobe"
             )
         yield Description(place.tag, place.index, place.asked, f"{place.tag}.json")
-
-
-def _passes(context: Context, wanted: Iterable[Wanted]) -> Iterator[Pass]:
-    """Those of one part of the film share a decode, those alone or twice have their own."""
-    windows: dict[tuple[float, float | None], list[Rendition]] = {}
-    for one in wanted:
-        if one.alone or one.twice:
-            yield _pass(context, [one.rendition], one.start, one.duration, twice=one.twice)
-        else:
-            windows.setdefault((one.start, one.duration), []).append(one.rendition)
-    for (start, duration), renditions in windows.items():
-        yield _pass(context, renditions, start, duration)
-
-
-def _pass(
-    context: Context,
-    renditions: Sequence[Rendition],
-    start: float,
-    duration: float | None,
-    *,
-    twice: bool = False,
-) -> Pass:
-    reading = context.material.read(
-        start,
-        duration,
-        sound=any(made.sound for made in renditions),
-        picture=any(made.picture for made in renditions),
-    )
-    return Pass(tuple(renditions), reading, duration, twice)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from orchestrator.query import EncodeQuery
+from orchestrator.query.outputs import kind_of
 from orchestrator.transcoder.plan.material import Material
 from orchestrator.transcoder.plan.steps import Rendition
 from orchestrator.transcoder.ports import MediaError
@@ -16,8 +17,6 @@ from orchestrator.transcoder.streams import VideoStream
 
 #: For a source that names no rate at all: only the keyframes' distance hangs on it.
 FALLBACK_RATE = Fraction(25)
-
-_KINDS = {"mp4": "video", "thumbnail": "image", "thumbnails": "image", "metadata": "text"}
 
 AskedT = TypeVar("AskedT", covariant=True)
 
@@ -51,14 +50,12 @@ class Place(Generic[AskedT]):
 class Wanted:
     """A rendition, and the part of the film that it needs.
 
-    ``alone`` keeps it from sharing a decode with others, ``twice`` encodes it
-    in two passes.
+    ``twice`` encodes it in two passes, alone.
     """
 
     rendition: Rendition
     start: float = 0.0
     duration: float | None = None
-    alone: bool = False
     twice: bool = False
 
 
@@ -84,14 +81,25 @@ class Context:
 
         Raises ``MediaError`` for a part that begins behind the source's end.
         """
-        probe = self.material.probe
-        if probe.duration is not None and start >= probe.duration:
+        return self._left(tag, start, duration, self.material.probe.picture_end)
+
+    def heard(self, tag: str, start: float, duration: float | None) -> float | None:
+        """How long the sound of a part is; otherwise as ``seconds``."""
+        audio = self.material.probe.audio
+        end = audio[0].duration if audio else None
+        return self._left(tag, start, duration, end or self.material.probe.duration)
+
+    def _left(
+        self, tag: str, start: float, duration: float | None, end: float | None
+    ) -> float | None:
+        whole = self.material.probe.duration
+        if whole is not None and start >= whole:
             raise MediaError(
-                f"{tag}: start_time {start:g} lies behind the source's end at {probe.duration:g} s"
+                f"{tag}: start_time {start:g} lies behind the source's end at {whole:g} s"
             )
-        if probe.picture_end is None:
+        if end is None:
             return duration
-        left = max(0.0, probe.picture_end - start)
+        left = max(0.0, end - start)
         return min(duration, left) if duration is not None else left
 
 
@@ -117,6 +125,6 @@ def _places(query: EncodeQuery) -> Iterator[Place[Any]]:
     """The system tags, numbered per kind by the order in ``format``."""
     seen: Counter[str] = Counter()
     for index, asked in enumerate(query.format):
-        kind = _KINDS[asked.output]
+        kind = kind_of(asked)
         yield Place(f"{kind}-0-{seen[kind]}", index, asked)
         seen[kind] += 1

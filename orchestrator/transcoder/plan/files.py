@@ -1,8 +1,12 @@
-"""Video files: ``mp4`` outputs as renditions."""
+"""Files of picture and sound: ``mp4``, ``webm``, ``mp3`` and ``flac`` outputs as renditions."""
 
+from dataclasses import replace
+
+from orchestrator.query import Flac, Mp3, Mp4, Webm
 from orchestrator.transcoder.plan.context import (
     FALLBACK_RATE,
     Context,
+    Place,
     Wanted,
     snapped,
     steady_by_count,
@@ -11,33 +15,69 @@ from orchestrator.transcoder.plan.sizes import Sized
 from orchestrator.transcoder.plan.sound import sound_chain
 from orchestrator.transcoder.plan.steps import Chain, Rendition
 from orchestrator.transcoder.plan.video import picture_filters, video_options
+from orchestrator.transcoder.ports import MediaError
 from orchestrator.transcoder.streams import VideoStream
 
-_MP4 = ("-map_chapters", "-1", "-write_tmcd", "0", "-movflags", "+faststart", "-f", "mp4")
+_PLAIN: tuple[str, ...] = ("-map_chapters", "-1")
+_MP4 = (*_PLAIN, "-write_tmcd", "0", "-movflags", "+faststart", "-f", "mp4")
+_WEBM = (*_PLAIN, "-f", "webm")
 
 
 def video_file(context: Context, one: Sized, video: VideoStream) -> Wanted:
     """One video file, and the part of the source that it is made of."""
-    place, mp4, fit = one.place, one.place.asked, one.fit
+    asked = one.place.asked
+    if not isinstance(asked, Mp4 | Webm):
+        raise TypeError(f"{one.place.tag} is no file of its own")
+    made = picture(context, one, video, asked.start_time, asked.duration)
+    if isinstance(asked, Mp4):
+        made = replace(made, file=f"{made.tag}.{asked.file_extension}", options=_MP4)
+    else:
+        made = replace(made, file=f"{made.tag}.webm", options=_WEBM)
+    if context.material.probe.audio:
+        made = replace(made, sound=sound_chain(context, asked))
+    start = snapped(asked.start_time, video)
+    return Wanted(made, start, asked.duration, twice=asked.two_pass)
+
+
+def picture(
+    context: Context, one: Sized, video: VideoStream, start: float, duration: float | None
+) -> Rendition:
+    """The picture of an output or a stream; the file's name and options are to be set."""
+    asked, fit = one.place.asked, one.fit
     steady = video.rate if video.constant else None
-    rate = mp4.framerate or video.rate or FALLBACK_RATE
-    seconds = context.seconds(place.tag, mp4.start_time, mp4.duration)
+    rate = asked.framerate or video.rate or FALLBACK_RATE
+    seconds = context.seconds(one.place.tag, start, duration)
     options = video_options(
-        mp4, rate, steady=bool(mp4.framerate or steady), threads=context.means.threads
+        asked, rate, steady=bool(asked.framerate or steady), threads=context.means.threads
     )
-    made = Rendition(
-        tag=place.tag,
+    return Rendition(
+        tag=one.place.tag,
         kind="video",
-        index=place.index,
-        asked=mp4,
-        file=f"{place.tag}.{mp4.file_extension}",
-        picture=Chain(picture_filters(mp4, fit, steady), options),
-        sound=sound_chain(context, mp4) if context.material.probe.audio else None,
-        options=_MP4,
+        index=one.place.index,
+        asked=asked,
+        file="",
+        picture=Chain(picture_filters(asked, fit, steady), options),
         width=fit.width,
         height=fit.height,
         seconds=seconds,
         frames=max(1, round(seconds * rate)) if seconds else None,
         certain=steady_by_count(video),
     )
-    return Wanted(made, snapped(mp4.start_time, video), mp4.duration, twice=mp4.two_pass)
+
+
+def sound_file(context: Context, place: Place[Mp3 | Flac]) -> Wanted:
+    """One file of sound alone."""
+    asked = place.asked
+    if not context.material.probe.audio:
+        raise MediaError(f"{place.tag}: the source has no sound")
+    made = Rendition(
+        tag=place.tag,
+        kind="audio",
+        index=place.index,
+        asked=asked,
+        file=f"{place.tag}.{asked.output}",
+        sound=sound_chain(context, asked),
+        options=(*_PLAIN, "-f", asked.output),
+        seconds=context.heard(place.tag, asked.start_time, asked.duration),
+    )
+    return Wanted(made, asked.start_time, asked.duration)

@@ -8,12 +8,15 @@ asks for a frame and an aspect ratio that disagree.
 from dataclasses import dataclass
 from fractions import Fraction
 
-from orchestrator.query import Mp4, Thumbnail, Thumbnails
+from orchestrator.query import Gif, Mp4, Stream, Thumbnail, Thumbnails, Webm
 from orchestrator.query.values import MAX_SIDE
 from orchestrator.transcoder.ports import MediaError
 
 #: Width and height as shown, in square pixels; halves of a pixel matter here.
 Shown = tuple[Fraction, Fraction]
+
+#: Outputs and streams whose frame a query sets.
+Framed = Mp4 | Webm | Gif | Stream
 
 #: Chroma of 4:2:0 covers two by two pixels.
 EVEN = 2
@@ -59,35 +62,35 @@ def fit_image(image: Thumbnail | Thumbnails, shown: Shown) -> Fit:
     return _scaled(_near(width, 1), _near(height, 1))
 
 
-def fit_video(mp4: Mp4, shown: Shown, *, upscale: bool, own_size: bool = False) -> Fit:
+def fit_video(film: Framed, shown: Shown, *, upscale: bool, own_size: bool = False) -> Fit:
     """The frame of a video, with even sides. ``shown`` is before the query's own turn.
 
     ``own_size`` ignores the sides asked for and takes the source's. Raises
     ``MediaError`` where a side that follows from the other is out of bounds.
     """
-    source = turned(shown, mp4.rotate or 0)
-    aspect = mp4.aspect_ratio or source[0] / source[1]
+    source = turned(shown, film.rotate or 0)
+    aspect = film.aspect_ratio or source[0] / source[1]
     if own_size:
         sides = _inside(source, aspect)
         both = False
     else:
-        sides = _sides(mp4, source, aspect)
-        both = mp4.resolution is None and None not in mp4.box
+        sides = _sides(film, source, aspect)
+        both = film.resolution is None and None not in film.box
     width, height = _near(sides[0], EVEN), _near(sides[1], EVEN)
-    sar = _pixel_shape(aspect, width, height) if mp4.aspect_ratio and both else Fraction(1)
-    if mp4.resize_mode == "scale":
+    sar = _pixel_shape(aspect, width, height) if film.aspect_ratio and both else Fraction(1)
+    if film.resize_mode == "scale":
         return _scaled(width, height, sar)
     return _cropped(source, width, height, sar, upscale=upscale)
 
 
-def taller(fit: Fit, mp4: Mp4, shown: Shown) -> bool:
+def taller(fit: Fit, film: Framed, shown: Shown) -> bool:
     """Whether a frame has more lines than the source: the documents' test for upscaling."""
-    source = turned(shown, mp4.rotate or 0)
+    source = turned(shown, film.rotate or 0)
     return fit.height > -(-source[1] // EVEN) * EVEN
 
 
 def _sides(
-    asked: Mp4 | Thumbnail | Thumbnails, source: Shown, aspect: Fraction
+    asked: Framed | Thumbnail | Thumbnails, source: Shown, aspect: Fraction
 ) -> tuple[Fraction, Fraction]:
     """Both sides of the frame, not rounded yet."""
     width, height = asked.box

@@ -6,11 +6,17 @@ outputs that are whole by then, or the parts of one that a later step packages.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from orchestrator.query import Format, Metadata
+from orchestrator.query import AdvancedDash, AdvancedHls, Format, HlsAudio, Metadata, WebmDash
+from orchestrator.query.outputs import AudioStream, Stream
+from orchestrator.transcoder.packaging import Packing
 
 #: What a rendition was asked for by: an output of its own, or a stream of one.
-Asked = Format
+Asked = Format | Stream | AudioStream
+
+#: Outputs that players choose a stream of.
+Ladder = AdvancedHls | AdvancedDash | WebmDash | HlsAudio
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,9 @@ class Rendition:
     are not decoded (``0:1``), ``track`` is the place of the sound among the
     reading's. ``options`` are the file's own. ``seconds`` and ``frames`` are
     what a whole source will give, None where it can't be known; ``certain``
-    says that less of it is a loss, not a last frame held for long.
+    says that less of it is a loss, not a last frame held for long. A ``part`` is
+    no output by itself but is packaged; those not ``told`` have tags that no
+    client knows.
     """
 
     tag: str
@@ -95,6 +103,8 @@ class Rendition:
     seconds: float | None = None
     frames: int | None = None
     certain: bool = True
+    part: bool = False
+    told: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +124,8 @@ class Pass:
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The tags of what it writes."""
-        return tuple(made.tag for made in self.renditions)
+        """The tags of what it writes, as clients know them."""
+        return tuple(made.tag for made in self.renditions if made.told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +143,52 @@ class Description:
         return (self.tag,)
 
 
-Step = Pass | Description
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A part that becomes one rendition of a ladder: its files, and its place there.
+
+    ``number`` counts from 1 per kind. ``sound`` goes into the video's own
+    segments. ``group`` joins a video to its choice of sounds. Those ``told``
+    are streams that the client asked for.
+    """
+
+    tag: str
+    kind: Literal["video", "audio", "text"]
+    number: int
+    file: str
+    sound: str | None = None
+    group: str = "audio"
+    language: str | None = None
+    title: str | None = None
+    default: bool = False
+    chunklist_name: str | None = None
+    user_tag: str | None = None
+    rung: str = ""
+    told: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """Parts are packaged, and the output's manifests written with them in it.
+
+    ``last`` says that no more will come for this output. ``tag`` is the output's.
+    """
+
+    tag: str
+    kind: str
+    index: int
+    asked: Ladder
+    packing: Packing
+    cuts: tuple[Cut, ...]
+    last: bool = True
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Clients know the streams."""
+        return ()
+
+
+Step = Pass | Description | Package
 
 
 @dataclass(frozen=True, slots=True)
