@@ -6,6 +6,7 @@ would otherwise begin them late, and leave schema changes outside of them.
 
 import contextlib
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
+from orchestrator.ledger.bulk import driven
 from orchestrator.model.errors import LedgerProblem
 
 #: How long a statement waits for a lock of some other program, in seconds.
@@ -82,6 +84,17 @@ def reading(path: Path) -> Engine:
             pool_reset_on_return=None,
         ),
     )
+
+
+@contextlib.contextmanager
+def parents_known(connection: Connection) -> Iterator[None]:
+    """For many rows whose parents are there: none is looked up. Between transactions alone."""
+    with driven(connection) as cursor:
+        cursor.execute("PRAGMA foreign_keys=OFF")
+        try:
+            yield
+        finally:
+            cursor.execute("PRAGMA foreign_keys=ON")
 
 
 def close(connection: Connection) -> None:

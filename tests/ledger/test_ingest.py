@@ -494,3 +494,14 @@ async def test_a_row_that_was_left_out_and_comes_back_is_as_it_was(opened, url):
 def items_of(path):
     with closing(sqlite3.connect(path)) as database:
         return database.execute("SELECT * FROM items ORDER BY id").fetchall()
+
+
+async def test_rows_name_their_parents_and_steps_are_checked_again(opened):
+    async with opened() as ledger:
+        await take_in(ledger, rows(3))
+        await take_in(ledger, [row("item-00000"), row("item-00001", fingerprint="f2")])
+        driver = ledger._writer.connection
+        assert driver.execute("PRAGMA foreign_key_check").fetchall() == []
+        assert driver.execute("PRAGMA foreign_keys").fetchall() == [(1,)]
+        with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+            driver.execute("UPDATE items SET job_id = 99")
