@@ -91,7 +91,7 @@ def is_local(host: str) -> bool:
 
 
 def shown(url: str) -> str:
-    """A destination as a message may show it: scheme and host."""
+    """A destination as a message may show it: scheme and host, no path and no credentials."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 

@@ -26,7 +26,7 @@ class Local:
         try:
             await to_its_end(self._reach.disk.submit(self._put, upload))
         except OSError as error:
-            raise Refused(f"can't be written: {error.strerror}") from error
+            raise Refused(f"can't be written: {error.strerror or 'unknown reason'}") from error
         upload.moved(upload.size)
 
     def _put(self, upload: Upload) -> None:

@@ -152,6 +152,9 @@ class Sftp:
             )
         except asyncssh.HostKeyNotVerifiable as error:
             raise Refused(_CHANGED) from error
+        except asyncssh.KeyExchangeFailed as error:
+            # Of a server that was met, only keys of the kind that it showed are asked for.
+            raise Refused(_CHANGED if known else "it encrypts in no way of this service") from error
         if judge.shown is not None:
             self._keys.keep(host, port, judge.shown)
         return ssh
