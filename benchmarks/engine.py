@@ -68,7 +68,7 @@ async def _run_engine(url: str, folder: Path) -> dict[str, float]:
                 observer=Counting(QuietObserver()),
                 clock=clock,
             )
-            limits = Limits(uploads=64, starts=128, in_flight=10_000, collects=64, upload_ahead=256)
+            limits = Limits(uploads=64, starts=256, in_flight=10_000, collects=256, upload_ahead=64)
             engine = Engine(parts, limits, Patience(poll_min=0.5, poll_max=2.0))
             measured = await _timed(engine.run)
         counts = await ledger.counts()
