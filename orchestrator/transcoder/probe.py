@@ -8,6 +8,7 @@ and a service that follows them hands out whatever it can read itself.
 import asyncio
 import contextlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -46,6 +47,8 @@ _PLAYLIST_SHAPES = re.compile(
 )
 
 _TIME_LIMIT = 60.0
+#: The longest source, and how few bytes a second of a long one may have.
+_MOST_HOURS, _FEWEST_BYTES = 48, 10
 _LONGEST_ANSWER = 64 << 20
 
 
@@ -53,10 +56,13 @@ async def probe_source(toolchain: Toolchain, path: Path, *, limit: float = _TIME
     """Look into a file that a client sent; takes at most ``limit`` seconds.
 
     Raises ``MediaError`` where it is empty, no media file, cut short, has
-    neither picture nor sound, or names other files.
+    neither picture nor sound, names other files, or claims to last so long
+    that nobody could encode it.
     """
-    await asyncio.to_thread(_refuse_by_looks, path)
-    return await probe(toolchain, path, limit=limit)
+    size = await asyncio.to_thread(_refuse_by_looks, path)
+    found = await probe(toolchain, path, limit=limit)
+    _refuse_by_length(found.duration or 0.0, size)
+    return found
 
 
 async def probe(toolchain: Toolchain, path: Path, *, limit: float = _TIME_LIMIT) -> Probe:
@@ -75,10 +81,26 @@ def input_name(path: Path) -> str:
     return f"file:{path.absolute()}"
 
 
-def _refuse_by_looks(path: Path) -> None:
+def _refuse_by_length(duration: float, size: int) -> None:
+    """A picture held for years costs a few bytes to claim, and years to encode."""
+    hours = duration / 3600
+    if hours > _MOST_HOURS:
+        raise MediaError(
+            f"the source lasts {hours:,.0f} hours, and at most {_MOST_HOURS} are taken; "
+            "if it should be shorter, its times are damaged"
+        )
+    if hours > 1 and size / duration < _FEWEST_BYTES:
+        raise MediaError(
+            f"the source claims to last {hours:,.0f} hours in {size} bytes: its times are damaged"
+        )
+
+
+def _refuse_by_looks(path: Path) -> int:
+    """The file's size, if it may be looked into."""
     try:
         with path.open("rb") as file:
             head = file.read(4096)
+            size = file.seek(0, os.SEEK_END)
     except OSError as error:
         raise MediaError(f"the source can't be read: {error.strerror}") from error
     if not head:
@@ -88,6 +110,7 @@ def _refuse_by_looks(path: Path) -> None:
             "the source is a playlist or a script that names other files, not a media file; "
             "send the media itself"
         )
+    return size
 
 
 async def _ask(toolchain: Toolchain, path: Path, *wanted: str) -> bytes:

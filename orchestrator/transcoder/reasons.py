@@ -14,6 +14,7 @@ _PLAIN = tuple(
     (re.compile(pattern, re.IGNORECASE), words)
     for pattern, words in (
         ("no space left on device|disk quota exceeded", "the transcoder's disk is full"),
+        ("exceeds max_streams", "it has more tracks than are taken here"),
         ("cannot allocate memory|out of memory", "the transcoder ran out of memory"),
         ("too many open files", "the transcoder ran out of file handles"),
         ("moov atom not found", _CUT),
@@ -25,7 +26,8 @@ _PLAIN = tuple(
         ("picture size .* is invalid|max_pixels", "its frame is larger than is taken here"),
         ("no decoder found|decoder .* not found|unknown decoder", "its codec is not known here"),
         ("decode error rate .* exceeds maximum", "most of it can't be decoded: it is damaged"),
-        ("error opening input.*end of file", "it is cut short"),
+        ("error opening input.*end of file|file ended prematurely", "it is cut short"),
+        ("exceeds containing master element|invalid data length", _DAMAGED),
         ("invalid data found when processing input", _DAMAGED),
     )
 )
