@@ -86,6 +86,19 @@ async def test_verified_then_completed(house: Callable[..., House]) -> None:
         ]
 
 
+async def test_outputs_that_stay_where_they_are_stay_on_record(
+    house: Callable[..., House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def leave(_item: Item, outputs: tuple[Output, ...], _got: object) -> tuple[Output, ...]:
+        return tuple(outputs)
+
+    async with bench(house(1)) as on:
+        monkeypatch.setattr(on.collector, "collect", leave)
+        await on.collect()
+        assert on.work.item.state is State.COMPLETED
+        assert await on.ledger.outputs(on.work.item) == REPORTED
+
+
 async def test_a_failure_leaves_what_was_collected_on_record(house: Callable[..., House]) -> None:
     async with bench(house(1)) as on:
         path = f"/collected/{on.work.item.key}"
