@@ -1,7 +1,6 @@
 """Everything that a query reads: sources, stitch lists, and the files of outputs."""
 
 import asyncio
-import hashlib
 
 import pytest
 from aiohttp import web
@@ -159,37 +158,33 @@ def test_a_plain_query_names_its_source_alone():
     assert assets_in(query) == ()
 
 
-async def test_assets_have_names_of_our_own_and_a_limit_of_their_own(
+@pytest.mark.attribute("format[].logo.source", "format[].subtitles.sources[].source")
+async def test_files_of_outputs_have_names_of_our_own_and_a_limit_of_their_own(
     sources, uploads, folder, monkeypatch
 ):
-    small = Named("query.format[0].logo[0].source", "", small=True)
-    monkeypatch.setattr("orchestrator.transcoder.sources.fetching._MAX_SMALL", 5000)
     upload = await uploads.add("task", 5001)
     uploads.path(upload).write_bytes(bytes(5001))
+    other = await uploads.add("task", 5001)
+    uploads.path(other).write_bytes(bytes(5001))
+    monkeypatch.setattr("orchestrator.transcoder.sources.fetching._MAX_SMALL", 5000)
+
+    async def fetch(logo, **more):
+        output = {"output": "mp4", "logo": [{"source": logo}], **more}
+        query = parse_query({"source": f"tus:{upload.id}", "format": [output]})
+        await sources.check("task", query)
+        return await sources.fetch_all("task", query, folder)
+
     async with serving(Shelf()) as address:
-        urls = {
-            "ok": f"http://{address}/..%2f..%2f-i.SRT?x=.mp4",
-            "large": f"http://{address}/too-long.png",
-            "upload": f"tus:{upload.id}",
-        }
-
-        async def fetch(which):
-            query = parse_query({"source": urls["ok"], "format": MP4})
-            asset = Named(small.where, urls[which], small=True)
-            monkeypatch.setattr(
-                "orchestrator.transcoder.sources.fetching.assets_in", lambda query: (asset,)
-            )
-            monkeypatch.setattr(
-                "orchestrator.transcoder.sources.fetching.sources_in", lambda query: (asset,)
-            )
-            return await sources.fetch_all("task", query, folder)
-
-        with pytest.raises(MediaError, match=r"logo\[0\]\.source: .*more than the 5000 bytes"):
-            await fetch("large")
+        logo, text = f"http://{address}/l", f"http://{address}/-i/..%2f..%2f-i.SRT?x"
+        with pytest.raises(MediaError, match=r"logo\[0\]\.source: can't .*than the 5000 bytes"):
+            await fetch(f"http://{address}/too-long.png")
         with pytest.raises(MediaError, match=r"logo\[0\]\.source: has more than the 5000 bytes"):
-            await fetch("upload")
+            await fetch(f"tus:{other.id}")
+        with pytest.raises(ApiError, match=r"query\.format\[0\]\.logo\[0\]\.source: can't read"):
+            await fetch("file:///etc/passwd")
         monkeypatch.setattr("orchestrator.transcoder.sources.fetching._MAX_SMALL", 50_000)
-        inputs = await fetch("ok")
-    path = inputs.assets[urls["ok"]]
-    assert path == folder / "input-0.srt"
-    assert hashlib.sha256(path.read_bytes()).hexdigest()
+        inputs = await fetch(logo, subtitles={"sources": [{"source": text, "language": "en"}]})
+    assert [each.path for each in inputs.sources] == [uploads.path(upload)]
+    assert {path.parent for path in inputs.assets.values()} == {folder}
+    assert sorted(path.name for path in inputs.assets.values()) == ["input-1.srt", "input-2"]
+    assert inputs.assets[logo].read_bytes() == b"/l" * 1000
