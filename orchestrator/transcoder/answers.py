@@ -182,9 +182,8 @@ def _storage(each: Mapping[str, Any], task: Task, base_url: str) -> dict[str, An
         host = urlsplit(base_url).netloc
         path = f"{task.key}/{each['path']}"
         return {"type": "local", "host": host, "path": path, "format": suffix}
-    if "url" in each:
-        return {"type": "file", "path": urlsplit(each["url"]).path}
-    return None
+    stored: dict[str, Any] | None = each.get("storage")
+    return stored
 
 
 def extension(wanted: Format) -> str:

@@ -133,12 +133,7 @@ class WorkQueue:
 
     async def _save(self, task: Task, query: EncodeQuery, encoded: Encoded) -> list[dict[str, Any]]:
         await self._tasks.move(task.token, TaskState.SAVING)
-        storing = self._disk.submit(self._storage.store, task, query, encoded)
-        try:
-            return await asyncio.shield(storing)
-        except asyncio.CancelledError:
-            await asyncio.wait([storing])  # a thread can't be stopped half-way
-            raise
+        return await self._storage.store(task, query, encoded)
 
     def _watcher(self, task: Task, query: EncodeQuery) -> "_Watcher":
         percents = {record["tag"]: 0.0 for record in outline(query)}

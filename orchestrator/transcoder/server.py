@@ -12,6 +12,7 @@ from aiohttp import web
 from orchestrator.model.errors import BadInput
 from orchestrator.transcoder.api import Api
 from orchestrator.transcoder.database import Database
+from orchestrator.transcoder.destinations import Reach
 from orchestrator.transcoder.disk import Disk
 from orchestrator.transcoder.downloads import Downloads
 from orchestrator.transcoder.encoder import FfmpegEncoder
@@ -86,7 +87,8 @@ class Transcoder:
         database = await _open_database(folder, stack)
 
         uploads = Uploads(database, disk, folder.uploads, settings.upload_expiry_hours * 3600)
-        tasks, storage = TaskStore(database), Storage(folder.outputs, settings.local_roots)
+        reach = Reach(disk, folder.root / "known_hosts", settings.local_roots)
+        tasks, storage = TaskStore(database), Storage(folder.outputs, reach)
         limits = {"max_bytes": settings.max_upload_bytes, "reserve": settings.min_free_bytes}
         sources = Sources(uploads, disk, allow_private=settings.allow_private_sources, **limits)
         keep = settings.keep_hours * 3600

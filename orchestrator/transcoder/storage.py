@@ -1,24 +1,23 @@
-"""Where outputs go: the service's own downloads, or folders of this machine.
+"""Where outputs go: the service's own downloads, or the destinations of a query.
 
 An output without a destination is kept for a while under the unguessable key of
-its task. A ``file://`` destination must lie under one of the allowed roots, and
-appears there whole or not at all.
+its task. One with several is stored at each of them, in their order; if one of
+them takes it for no try, the output and with it the task fails, as the documents
+leave no state between stored and not.
 """
 
-import os
 import re
-import secrets
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from orchestrator.files import make_folders, put_in_place, sync
-from orchestrator.query import EncodeQuery, Format
+from orchestrator.files import sync
+from orchestrator.query import Destination, EncodeQuery, Format
 from orchestrator.transcoder.answers import ApiError, Code, extension, records
+from orchestrator.transcoder.destinations import Reach, Refused, Target, deliver
+from orchestrator.transcoder.destinations.place import to_its_end
 from orchestrator.transcoder.disk import remove, sync_tree
-from orchestrator.transcoder.ports import Encoded, MediaError, Produced
+from orchestrator.transcoder.ports import Encoded, Produced
 from orchestrator.transcoder.tasks import Task
 
 _UNFRIENDLY = re.compile(r"[^\w.\-]+")
@@ -26,42 +25,46 @@ _LONGEST_NAME = 100
 
 
 class Storage:
-    """Stores what an encode produced. All methods block: use a thread."""
+    """Stores what an encode produced. ``find``, ``kept`` and ``drop`` block: use a thread."""
 
-    def __init__(self, outputs: Path, roots: Sequence[Path]) -> None:
-        self._outputs = outputs
-        self._roots = tuple(root.resolve() for root in roots)
+    def __init__(self, outputs: Path, reach: Reach) -> None:
+        self._outputs, self._reach = outputs, reach
 
     def check(self, query: EncodeQuery) -> None:
-        """Refuse destinations that can't be written. Raises ``ApiError`` naming the field."""
+        """Refuse destinations that can't be meant. Raises ``ApiError`` naming the field."""
         for index, wanted in enumerate(query.format):
-            for each in wanted.destination:
-                field = f"query.format[{index}].destination"
-                if each.scheme != "file":
-                    raise _refused(field, f"this service can't write to {each.scheme}:// yet")
-                self._target(each.url, field)
+            for field, each in _destinations(index, wanted):
+                try:
+                    Target.of(each, self._reach)
+                except Refused as error:
+                    raise ApiError(Code.BAD_QUERY, f"{field}: {error}", field=field) from error
 
-    def store(self, task: Task, query: EncodeQuery, encoded: Encoded) -> list[dict[str, Any]]:
+    async def store(self, task: Task, query: EncodeQuery, encoded: Encoded) -> list[dict[str, Any]]:
         """Put every output where it belongs; the answer is their records, in order.
 
-        All of it is on the disk on return. May be repeated after a crash.
-        Raises ``MediaError``, ``OSError``.
+        On return all of it is on the disk, or taken by its destinations. May be
+        repeated after a crash. Raises ``MediaError``, ``OSError``.
         """
+        disk = self._reach.disk
         folder = self._outputs / task.key
-        remove(folder)
+        await disk.run(remove, folder)
         names: set[str] = set()
         found: list[dict[str, Any]] = []
         for made in encoded.outputs:
             wanted = query.format[made.format_index]
             if wanted.destination:
-                stored = self._send(made, wanted)
+                stored = await self._send(made, wanted)
             else:
-                stored = _keep(made, _name(made, wanted, names), folder)
+                name = _name(made, wanted, names)
+                stored = await to_its_end(disk.submit(_keep, made, name, folder))
             found.extend(records(made, stored))
         if names:
-            sync_tree(folder)
-            sync(self._outputs)
+            await to_its_end(disk.submit(self._make_last, folder))
         return found
+
+    def _make_last(self, folder: Path) -> None:
+        sync_tree(folder)
+        sync(self._outputs)
 
     def find(self, key: str, path: str) -> Path | None:
         """A file that may be downloaded, None if there is none of that name."""
@@ -79,70 +82,27 @@ class Storage:
         for key in keys:
             remove(self._outputs / key)
 
-    def _send(self, made: Produced, wanted: Format) -> dict[str, Any]:
-        field = f"query.format[{made.format_index}].destination"
-        for each in wanted.destination:
-            try:
-                target = self._target(each.url, field)
-                _write(made, target)
-            except ApiError as error:
-                raise MediaError(str(error)) from error
-            except OSError as error:
-                raise MediaError(f"{field}: can't be written: {error.strerror}") from error
-        return {"url": _with_entry(wanted.destination[0].url, made)}
+    async def _send(self, made: Produced, wanted: Format) -> dict[str, Any]:
+        """Store an output at all its destinations; a status shows the first."""
+        stored = [
+            await deliver(made.path, made.entry, each, field, self._reach)
+            for field, each in _destinations(made.format_index, wanted)
+        ]
+        return stored[0]
 
-    def _target(self, url: str, field: str) -> Path:
-        """The path of a ``file://`` URL, symbolic links followed, under an allowed root."""
-        parts = urlsplit(url)
-        path = Path(unquote(parts.path))
-        if parts.netloc not in ("", "localhost") or not path.is_absolute() or "\0" in str(path):
-            raise _refused(field, "must be file:///path on the service's machine")
-        target = path.resolve()
-        if not any(target != root and target.is_relative_to(root) for root in self._roots):
-            raise _refused(field, "is not under a folder that this service may write to")
-        return target
+
+def _destinations(index: int, wanted: Format) -> list[tuple[str, Destination]]:
+    """Each destination of an output, after how a message names it."""
+    field = f"query.format[{index}].destination"
+    if len(wanted.destination) == 1:
+        return [(field, wanted.destination[0])]
+    return [(f"{field}[{at}]", each) for at, each in enumerate(wanted.destination)]
 
 
 def _keep(made: Produced, name: str, folder: Path) -> dict[str, Any]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     made.path.rename(folder / name)
     return {"path": f"{name}/{made.entry}" if made.entry else name}
-
-
-def _write(made: Produced, target: Path) -> None:
-    if not made.path.is_dir():
-        _place(made.path, target)
-        return
-    # The entry names the other files, so it must not be seen before them.
-    for file in sorted(_files(made.path), key=lambda file: file.name == made.entry):
-        _place(file, target / file.relative_to(made.path))
-
-
-def _place(file: Path, target: Path) -> None:
-    """A file at ``target``, whole or not at all, and on the disk."""
-    make_folders(target.parent)
-    partial = target.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        _link_or_copy(file, partial)
-        put_in_place(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _link_or_copy(file: Path, target: Path) -> None:
-    """A link costs nothing. Only one is made: two places must not share their bytes."""
-    if file.stat().st_nlink == 1:
-        try:
-            os.link(file, target)
-        except OSError:  # another disk, or a file system without links
-            pass
-        else:
-            return
-    shutil.copyfile(file, target)
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())
 
 
 def _name(made: Produced, wanted: Format, taken: set[str]) -> str:
@@ -156,11 +116,3 @@ def _name(made: Produced, wanted: Format, taken: set[str]) -> str:
         name, number = f"{base}-{number}{suffix}", number + 1
     taken.add(name)
     return name
-
-
-def _with_entry(url: str, made: Produced) -> str:
-    return f"{url.rstrip('/')}/{made.entry}" if made.entry else url
-
-
-def _refused(field: str, message: str) -> ApiError:
-    return ApiError(Code.BAD_QUERY, f"{field}: {message}", field=field)

@@ -228,7 +228,7 @@ async def test_bad_queries_name_the_field(client, query, code, named):
                     {
                         "output": "mp4",
                         "destination": {
-                            "url": "s3://host/b/a.mp4",
+                            "url": "s3://host.net",
                             "key": "k3y",
                             "secret": "s3cr3t",
                         },

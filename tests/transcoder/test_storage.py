@@ -169,5 +169,6 @@ async def test_a_destination_that_can_not_be_written_fails_the_task(local, root)
     (root / "film.mp4").mkdir()
     _, status = await local.encode(b"film", [to((root / "film.mp4").as_uri(), output="mp4")])
     assert status["status"] == "error"
-    assert "query.format[0].destination: can't be written" in status["error_description"]
+    told = status["error_description"]
+    assert "query.format[0].destination: can't store on the service's disk" in told
     assert str(root) not in status["error_description"]

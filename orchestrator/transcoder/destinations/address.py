@@ -93,6 +93,8 @@ def is_local(host: str) -> bool:
 def shown(url: str) -> str:
     """A destination as a message may show it: scheme and host, no path and no credentials."""
     parts = urlsplit(url)
+    if parts.scheme == "file":
+        return "the service's disk"
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
