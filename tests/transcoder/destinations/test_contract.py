@@ -118,7 +118,7 @@ async def test_a_server_that_is_not_there(remote, wanted, reach, film, unused_tc
 
 async def test_wrong_secrets_are_told_and_not_shown(remote, wanted, reach, film, request):
     if remote.url.startswith("s3"):
-        pytest.skip("moto looks at no signatures: test_s3 has a server that does")
+        pytest.skip("moto looks at no signatures: test_s3 compares them with botocore's")
     with pytest.raises(MediaError, match="it refuses the key or the secret") as caught:
         await deliver(film, None, wanted(remote.at("film.mp4", secret=WRONG)), FIELD, reach)
     text = repr(caught.value) + repr(caught.value.__cause__)
