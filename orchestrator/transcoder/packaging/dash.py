@@ -44,8 +44,9 @@ def mpd(renditions: Sequence[Rendition], packing: Packing) -> str:
     )
     period = SubElement(root, "Period", {"id": "0", "start": "PT0S"})
     ordered = sorted(renditions, key=_switchable)
+    main = _main_sound(ordered)
     for index, (_, same) in enumerate(groupby(ordered, key=_switchable)):
-        _adaptation_set(period, index, tuple(same), packing)
+        _adaptation_set(period, index, tuple(same), packing, main)
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 
@@ -75,7 +76,11 @@ def _switchable(made: Rendition) -> tuple[int, str, str, str, str]:
 
 
 def _adaptation_set(
-    period: Element, index: int, same: Sequence[Rendition], packing: Packing
+    period: Element,
+    index: int,
+    same: Sequence[Rendition],
+    packing: Packing,
+    main: Rendition | None,
 ) -> None:
     first = same[0]
     made = SubElement(period, "AdaptationSet", {"id": str(index), "contentType": first.kind})
@@ -95,14 +100,17 @@ def _adaptation_set(
     if first.kind == "video":
         _accessibility(made, packing.captions)
     if first.kind in ("audio", "text"):
-        role = "subtitle" if first.kind == "text" else _role(same)
+        sound = "main" if main in same else "alternate"
+        role = "subtitle" if first.kind == "text" else sound
         SubElement(made, "Role", {"schemeIdUri": _ROLE, "value": role})
     for each in sorted(same, key=lambda it: it.peak):
         _representation(made, each)
 
 
-def _role(same: Sequence[Rendition]) -> str:
-    return "main" if any(each.default or each.name == "audio_1" for each in same) else "alternate"
+def _main_sound(renditions: Iterable[Rendition]) -> Rendition | None:
+    """The sound to begin with: the one marked so, else the first."""
+    sounds = [each for each in renditions if each.kind == "audio"]
+    return next((each for each in sounds if each.default), sounds[0] if sounds else None)
 
 
 def _par(made: Rendition) -> str:

@@ -57,10 +57,11 @@ class Packaging:
             else:
                 made = await self._media(track, places, work)
             return await asyncio.to_thread(self._settle, made, work)
-        except OSError as error:
-            raise MediaError(f"packaging failed: {error.strerror or 'a file error'}") from error
-        except BaseException:
+        except BaseException as error:
             self._taken.discard(places.key)
+            if isinstance(error, OSError):
+                reason = error.strerror or "a file error"
+                raise MediaError(f"packaging failed: {reason}") from error
             raise
         finally:
             shutil.rmtree(work, ignore_errors=True)

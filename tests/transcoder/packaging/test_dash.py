@@ -133,6 +133,19 @@ def test_captions_in_the_picture(made: tuple[Rendition, ...]) -> None:
     ]
 
 
+def test_the_main_sound(made: tuple[Rendition, ...]) -> None:
+    """The one marked so, else the first: whatever earlier jobs have left out."""
+    german = replace(made[2], name="audio_7", language="de")
+    english = replace(made[2], name="audio_8", language="en")
+    for sounds, expected in (
+        ((german, english), ["main", "alternate"]),
+        ((german, replace(english, default=True)), ["alternate", "main"]),
+    ):
+        text = manifests((made[0], *sounds), DASH)["playlist.mpd"]
+        roles = read_mpd(text).findall(".//d:Role", NAMESPACES)
+        assert [each.get("value") for each in roles] == expected
+
+
 async def test_sound_stays_apart(tmp_path: Path, track_file: Tracks) -> None:
     track = Track(track_file("small.mp4"), "video", 1, sound=track_file("aac.mp4"))
     with pytest.raises(MediaError, match="DASH keeps every stream apart"):

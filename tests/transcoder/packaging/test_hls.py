@@ -139,6 +139,7 @@ async def test_i_frames(tmp_path: Path, track_file: Tracks, container: str) -> N
     await package(tmp_path, packing, Track(track_file("large.mp4"), "video", 1))
     master = m3u8.load(str(tmp_path / "playlist.m3u8"))
     _check_i_frames(tmp_path, master)
+    assert decoded_frames(tmp_path / "playlist.m3u8") == FRAMES
 
 
 def _check_i_frames(folder: Path, master: m3u8.M3U8) -> None:

@@ -311,6 +311,16 @@ async def test_errors_tell_no_secret(
     assert not files_in(tmp_path / "out")
 
 
+async def test_a_packager_that_can_not_be_started(tmp_path: Path, track_file: Tracks) -> None:
+    """It may be tried again, under the same name."""
+    tools = replace(toolchain(), packager=tmp_path / "missing")
+    packaging = Packaging(tools, Packing(), tmp_path / "out")
+    for _ in range(2):
+        with pytest.raises(MediaError, match="could not be started: No such file"):
+            await packaging.add(_tracks(track_file)[0])
+    assert not files_in(tmp_path / "out")
+
+
 async def test_cancelled(tmp_path: Path, track_file: Tracks) -> None:
     """No process is left, and no file with a key."""
     started = tmp_path / "started"
