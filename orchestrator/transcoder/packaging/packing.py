@@ -25,7 +25,7 @@ class Aes128:
 
     key: bytes = field(repr=False)
     iv: bytes = field(repr=False)
-    key_url: str
+    key_url: str = field(repr=False)
 
     def __post_init__(self) -> None:
         _check_length(self.key, "encryption.key", 16)
@@ -46,7 +46,7 @@ class Cenc:
     key_id: bytes
     pssh: bytes
     iv: bytes | None = field(default=None, repr=False)
-    la_url: str | None = None
+    la_url: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         _check_length(self.key, "cenc_drm.key", 16)
@@ -66,7 +66,7 @@ class FairPlay:
 
     key: bytes = field(repr=False)
     iv: bytes = field(repr=False)
-    key_url: str
+    key_url: str = field(repr=False)
 
     def __post_init__(self) -> None:
         _check_length(self.key, "fps_drm.key", 16)
