@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -26,12 +26,14 @@ class Means:
     """What a plan may count on.
 
     ``encoders`` are those that ffmpeg has. ``threads`` limits each codec (0: it
-    decides). ``assets`` are the files of the query's further URLs.
+    decides). ``assets`` are the files of the query's further URLs. ``crfs`` are the
+    constant rate factors that were searched for (``optimize_bitrate``), by tag.
     """
 
     encoders: frozenset[str] = frozenset()
     threads: int = 0
     assets: dict[str, Path] = field(default_factory=dict)
+    crfs: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,11 @@ def picture(
     rate = asked.framerate or video.rate or FALLBACK_RATE
     seconds = context.seconds(one.place.tag, start, duration)
     options = video_options(
-        asked, rate, steady=bool(asked.framerate or steady), threads=context.means.threads
+        asked,
+        rate,
+        steady=bool(asked.framerate or steady),
+        threads=context.means.threads,
+        crf=context.means.crfs.get(one.place.tag),
     )
     return Rendition(
         tag=one.place.tag,

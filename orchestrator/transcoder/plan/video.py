@@ -13,7 +13,7 @@ Film = Mp4 | Webm | Stream
 PRESET = "faster"
 
 #: The encoders' own defaults, written down so that no build changes them.
-_DEFAULT_CRF = {"libx264": 23, "libx265": 28, "libvpx": 10, "libvpx-vp9": 31, "libsvtav1": 35}
+DEFAULT_CRF = {"libx264": 23, "libx265": 28, "libvpx": 10, "libvpx-vp9": 31, "libsvtav1": 35}
 
 _TURNS = {90: "transpose=clock", 180: "hflip,vflip", 270: "transpose=cclock"}
 
@@ -33,12 +33,14 @@ def picture_filters(film: Film, fit: Fit, source_rate: Fraction | None) -> str:
     return ",".join(steps)
 
 
-def video_options(film: Film, rate: Fraction, *, steady: bool, threads: int) -> tuple[str, ...]:
-    """The options of a video stream; ``rate`` is the output's."""
+def video_options(
+    film: Film, rate: Fraction, *, steady: bool, threads: int, crf: float | None = None
+) -> tuple[str, ...]:
+    """The options of a video stream; ``rate`` is the output's, ``crf`` one that was searched for."""
     return (
         *("-c:v", film.video_codec),
         *_speed(film),
-        *_rate_control(film),
+        *_rate_control(film, crf),
         *_profile(film),
         *_keyframes(film, rate),
         *(("-color_range", "pc") if film.pix_format.startswith("yuvj") else ()),
@@ -67,10 +69,13 @@ def _speed(film: Film) -> tuple[str, ...]:
             return ("-deadline", "good", "-cpu-used", "4", "-row-mt", "1")
 
 
-def _rate_control(film: Film) -> tuple[str, ...]:
+def _rate_control(film: Film, found: float | None) -> tuple[str, ...]:
+    if film.optimize_bitrate:
+        # Quality and bitrate are ignored beside it, as the API has it.
+        return ("-crf", f"{DEFAULT_CRF[film.video_codec] if found is None else found:g}")
     if film.bitrate is not None:
         return ("-b:v", f"{film.bitrate}k")
-    crf = film.quality if film.quality is not None else _DEFAULT_CRF[film.video_codec]
+    crf = film.quality if film.quality is not None else DEFAULT_CRF[film.video_codec]
     if film.video_codec == "libvpx":
         # VP8 knows a constant quality only below a bitrate: one that never binds.
         return ("-crf", str(crf), "-b:v", "50M")
