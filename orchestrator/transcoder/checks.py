@@ -6,6 +6,8 @@ source whose rate varies may hold its last frame for long, which looks the same:
 there, only a decoder that complained makes it an error.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from orchestrator.query.outputs import AudioStream as AskedSound
 from orchestrator.query.outputs import Stream
 from orchestrator.transcoder import vtt
 from orchestrator.transcoder.plan import Rendition
+from orchestrator.transcoder.plan.images import IMAGE_NAMES
 from orchestrator.transcoder.ports import MediaError, Produced
 from orchestrator.transcoder.probe import last_moment, probe
 from orchestrator.transcoder.streams import AudioStream, Probe, VideoStream
@@ -102,31 +105,54 @@ def _check_length(decoded: float, made: Rendition, *, complained: bool) -> None:
 def check_image(made: Rendition, folder: Path) -> Produced:
     """The image that was written. Blocks. Raises ``MediaError`` where it isn't whole."""
     path = folder / made.file
-    _whole_image(path)
+    whole_image(path)
     return _image(made, path, path.stat().st_size)
 
 
-def check_images(
-    made: Rendition, folder: Path, duration: float | None, *, complained: bool
-) -> Produced:
-    """The row of images that was written, with its WebVTT file beside it. Blocks.
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Images all along a source, in order, and where the last of them ends, in seconds."""
 
-    ``duration`` is the source's; ``complained`` as for ``check_video``. Raises
+    images: tuple[Path, ...]
+    end: float
+
+
+def check_row(made: Rendition, folder: Path, duration: float | None, *, complained: bool) -> Row:
+    """The row of images that was written, less those that could never be shown. Blocks.
+
+    ``duration`` is the source's; ``complained`` as for ``check_media``. Raises
     ``MediaError`` where images are missing.
     """
-    if not isinstance(made.asked, Thumbnails):
-        raise TypeError(f"{made.tag} is no row of images")
-    home = (folder / made.file).parent
-    count = sum(1 for file in home.iterdir() if file.name != VTT_NAME)
-    interval = made.asked.interval
+    interval = _thumbnails(made).interval
+    pattern = folder / made.file
+    names = f"{IMAGE_NAMES.partition('%')[0]}*{pattern.suffix}"
+    count = sum(1 for _ in pattern.parent.glob(names))
     if not count:
         raise MediaError("no image could be made")
     _check_length(count * interval, made, complained=complained)
-    end = max(duration or 0.0, made.seconds or 0.0) or count * interval
-    for image in vtt.write(home, VTT_NAME, interval, end):
-        _whole_image(image)
+    end = max(max(duration or 0.0, made.seconds or 0.0) or count * interval, 0.001)
+    row = Row(vtt.shown(pattern.parent, names, interval, end), end)
+    for image in row.images:
+        whole_image(image)
+    return row
+
+
+def row_output(made: Rendition, folder: Path, row: Row, references: Sequence[str]) -> Produced:
+    """A row of images as an output, with the WebVTT file that names them. Blocks.
+
+    ``references`` are the images as that file names them, one for each.
+    """
+    home = (folder / made.file).parent
+    text = vtt.render(references, _thumbnails(made).interval, row.end)
+    (home / VTT_NAME).write_text(text, encoding="utf-8")
     size = sum(file.stat().st_size for file in home.iterdir())
-    return _image(made, home, size, entry=VTT_NAME, count=count)
+    return _image(made, home, size, entry=VTT_NAME, count=len(references))
+
+
+def _thumbnails(made: Rendition) -> Thumbnails:
+    if not isinstance(made.asked, Thumbnails):
+        raise TypeError(f"{made.tag} is no row of images")
+    return made.asked
 
 
 def video_meta(found: Probe, picture: VideoStream) -> dict[str, Any]:
@@ -186,8 +212,8 @@ def _written(path: Path) -> None:
         raise MediaError("nothing was written; the source may hold no picture there")
 
 
-def _whole_image(path: Path) -> None:
-    """An image begins and ends as its format says it does."""
+def whole_image(path: Path) -> None:
+    """Raise ``MediaError`` unless an image begins and ends as its format says. Blocks."""
     _written(path)
     data = path.read_bytes()
     if not any(data.startswith(first) and data.endswith(last) for first, last in (_PNG, _JPEG)):

@@ -1,14 +1,14 @@
 """The media half of the transcoder: a query and a source in, outputs on disk out."""
 
 import asyncio
-import json
 from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.query import EncodeQuery, Thumbnail, Thumbnails
 from orchestrator.transcoder.assembly import Assembly
-from orchestrator.transcoder.checks import check_image, check_images, check_media, media_output
+from orchestrator.transcoder.checks import check_image, check_media, media_output
 from orchestrator.transcoder.plan import (
+    Comparison,
     Description,
     Material,
     Means,
@@ -16,6 +16,7 @@ from orchestrator.transcoder.plan import (
     Pass,
     Rendition,
     Step,
+    Transcription,
     commands,
     compile_plan,
     material,
@@ -24,7 +25,10 @@ from orchestrator.transcoder.ports import Encoded, Inputs, MediaError, Notice, P
 from orchestrator.transcoder.probe import probe_source
 from orchestrator.transcoder.progress import Board, Meter
 from orchestrator.transcoder.runner import EncodeError, Limits, Stuck, run
+from orchestrator.transcoder.speech import Speech
+from orchestrator.transcoder.sprites import image_row
 from orchestrator.transcoder.streams import Probe
+from orchestrator.transcoder.texts import Telling, Texts, check
 from orchestrator.transcoder.toolchain import Toolchain, describe
 
 
@@ -43,9 +47,11 @@ class FfmpegEncoder:
         threads: int = 0,
         nice: int = 5,
         limits: Limits | None = None,
+        speech: Speech | None = None,
     ) -> None:
         self._toolchain, self._threads = toolchain, threads
         self._limits = replace(limits or Limits(), nice=nice)
+        self._speech = speech or Speech(toolchain, None)
 
     async def encode(
         self, query: EncodeQuery, inputs: Inputs, folder: Path, watcher: Watcher
@@ -63,7 +69,12 @@ class FfmpegEncoder:
         plan = compile_plan(query, film, means)
         board = Board(plan.tags, watcher.progress)
         board.reach(plan.left_out, 100.0)
-        task = _Task(self._toolchain, self._threads, self._limits, film, folder, board)
+        task = _Task(
+            self._toolchain, self._threads, self._limits, film, folder, board, self._speech
+        )
+        for step in plan.steps:
+            if isinstance(step, Transcription) and not step.asked.allow_soft_fail:
+                await asyncio.to_thread(check, self._speech, step)
         if query.refresh_playlist:
             task.tell(watcher)
         for step in plan.steps:
@@ -86,13 +97,16 @@ class _Task:
         film: Material,
         folder: Path,
         board: Board,
+        speech: Speech,
     ) -> None:
         self._toolchain, self._threads, self._limits = toolchain, threads, limits
         self._film, self._folder, self._board = film, folder, board
+        self._texts = Texts(toolchain, threads, limits, film, folder, speech)
         self._complaints = 0
         self._watcher: Watcher | None = None
         self._parts: dict[str, Probe] = {}
         self._assemblies: dict[int, Assembly] = {}
+        self._notices: list[Notice] = []
         self.outputs: list[Produced] = []
 
     def tell(self, watcher: Watcher) -> None:
@@ -102,38 +116,29 @@ class _Task:
     def warnings(self) -> tuple[Notice, ...]:
         """What the client should know of the source."""
         if not self._complaints:
-            return ()
+            return tuple(self._notices)
         times = "once" if self._complaints == 1 else f"{self._complaints} times"
         told = f"the decoder complained {times}; the source may be damaged in places"
-        return (Notice("Source Video Decoding Errors", told),)
+        return (Notice("Source Video Decoding Errors", told), *self._notices)
 
     async def take(self, step: Step) -> None:
         """Do one step of the plan. Raises ``MediaError``."""
         match step:
             case Pass():
                 await self._make(step)
-            case Description():
-                await self._describe(step)
+            case Description() | Transcription() | Comparison():
+                await self._write(step)
             case Package():
                 await self._package(step)
 
-    async def _describe(self, text: Description) -> None:
-        """Write the ``metadata`` output."""
-        path = self._folder / text.file
-        data = json.dumps(self._film.probe.document, indent=4, ensure_ascii=False).encode()
-        await asyncio.to_thread(path.write_bytes, data)
-        self.outputs.append(
-            Produced(
-                tag=text.tag,
-                kind="text",
-                output=text.asked.output,
-                format_index=text.index,
-                path=path,
-                user_tag=text.asked.tag,
-                size=len(data),
-            )
+    async def _write(self, step: Telling) -> None:
+        """Write an output that tells of the source."""
+        made, notices = await self._texts.make(
+            step, lambda percent: self._board.reach(step.tags, min(99.0, percent))
         )
-        self._board.reach((text.tag,), 100.0)
+        self.outputs.append(made)
+        self._notices.extend(notices)
+        self._board.reach(step.tags, 100.0)
 
     async def _make(self, step: Pass) -> None:
         """Make the outputs of a pass and check them.
@@ -218,9 +223,13 @@ class _Task:
 
     async def _check(self, made: Rendition, step: Pass, complained: bool) -> Produced:
         if isinstance(made.asked, Thumbnails):
-            length = self._film.probe.duration
-            return await asyncio.to_thread(
-                check_images, made, self._folder, length, complained=complained
+            return await image_row(
+                self._toolchain,
+                made,
+                self._folder,
+                self._film.probe.duration,
+                complained=complained,
+                limits=self._limits,
             )
         if isinstance(made.asked, Thumbnail):
             if step.otherwise is not None and not (self._folder / made.file).exists():

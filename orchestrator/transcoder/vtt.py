@@ -1,7 +1,9 @@
 """WebVTT files that tell players which thumbnail belongs to which part of a video.
 
 https://www.w3.org/TR/webvtt1/ : a cue's text is here the name of an image,
-relative to the file, as players for thumbnails read it.
+relative to the file, as players for thumbnails read it. Of a sprite, a part is
+named by a media fragment: ``sprite.png#xywh=320,0,160,90``
+(https://www.w3.org/TR/media-frags/#naming-space), in pixels.
 """
 
 from collections.abc import Sequence
@@ -25,19 +27,16 @@ def render(images: Sequence[str], interval: float, duration: float) -> str:
     return "\n".join(["WEBVTT\n", *cues])
 
 
-def write(folder: Path, name: str, interval: float, duration: float) -> tuple[Path, ...]:
-    """Write ``folder/name`` for the images that are in the folder; the answer is they.
+def shown(folder: Path, pattern: str, interval: float, duration: float) -> tuple[Path, ...]:
+    """The images of a folder that can be shown, in order; ``pattern`` is theirs. Blocks.
 
     An image that begins with the last millisecond or behind it has no time in
-    which it could be shown, and is removed. Blocks.
+    which it could be shown, and is removed.
     """
-    images = sorted((file for file in folder.iterdir() if file.name != name), key=_number)
-    length = max(duration, 0.001)
-    room = sum(_millis(place * interval) < _millis(length) for place in range(len(images)))
+    images = sorted(folder.glob(pattern), key=_number)
+    room = sum(_millis(place * interval) < _millis(duration) for place in range(len(images)))
     for image in images[room:]:
         image.unlink()
-    text = render([image.name for image in images[:room]], interval, length)
-    (folder / name).write_text(text, encoding="utf-8")
     return tuple(images[:room])
 
 

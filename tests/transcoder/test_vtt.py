@@ -56,17 +56,15 @@ def test_images_are_those_on_disk_in_the_order_of_their_numbers(tmp_path: Path):
     names = ["thumb_9999.jpg", "thumb_10000.jpg", "thumb_0001.jpg"]
     for name in names:
         (tmp_path / name).touch()
-    images = vtt.write(tmp_path, "thumbnails.vtt", 1, 3)
+    (tmp_path / "thumbnails.vtt").touch()
+    images = vtt.shown(tmp_path, "thumb_*.jpg", 1, 3)
     in_order = ["thumb_0001.jpg", "thumb_9999.jpg", "thumb_10000.jpg"]
     assert [image.name for image in images] == in_order
-    text = (tmp_path / "thumbnails.vtt").read_text()
-    assert [image for _, _, image in cues(text)] == in_order
 
 
 def test_an_image_without_a_millisecond_to_be_shown_in_is_removed(tmp_path: Path):
     for number in range(1, 6):
         (tmp_path / f"thumb_{number:04}.jpg").touch()
-    vtt.write(tmp_path, "thumbnails.vtt", 0.5, 2.0000004)
-    text = (tmp_path / "thumbnails.vtt").read_text()
-    assert [end for _, end, _ in cues(text)] == [500, 1000, 1500, 2000]
+    images = vtt.shown(tmp_path, "thumb_*.jpg", 0.5, 2.0000004)
+    assert [image.name for image in images] == [f"thumb_000{number}.jpg" for number in range(1, 5)]
     assert len(list(tmp_path.glob("*.jpg"))) == 4

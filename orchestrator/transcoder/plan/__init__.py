@@ -5,6 +5,7 @@ from orchestrator.transcoder.plan.compiler import compile_plan
 from orchestrator.transcoder.plan.context import Means
 from orchestrator.transcoder.plan.material import Material, material
 from orchestrator.transcoder.plan.steps import (
+    Comparison,
     Cut,
     Description,
     Package,
@@ -12,9 +13,11 @@ from orchestrator.transcoder.plan.steps import (
     Plan,
     Rendition,
     Step,
+    Transcription,
 )
 
 __all__ = [
+    "Comparison",
     "Cut",
     "Description",
     "Material",
@@ -24,6 +27,7 @@ __all__ = [
     "Plan",
     "Rendition",
     "Step",
+    "Transcription",
     "commands",
     "compile_plan",
     "material",

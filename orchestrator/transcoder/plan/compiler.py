@@ -12,7 +12,6 @@ from orchestrator.query import (
     EncodeQuery,
     Flac,
     HlsAudio,
-    Metadata,
     Mp3,
     Mp4,
     Thumbnail,
@@ -26,8 +25,9 @@ from orchestrator.transcoder.plan.files import sound_file, video_file
 from orchestrator.transcoder.plan.ladder import Rung, rungs, streams_of
 from orchestrator.transcoder.plan.material import Material
 from orchestrator.transcoder.plan.sizes import Sized, sized
-from orchestrator.transcoder.plan.steps import Description, Pass, Plan, Rendition, Step
+from orchestrator.transcoder.plan.steps import Pass, Plan, Rendition, Step
 from orchestrator.transcoder.plan.stills import row, still
+from orchestrator.transcoder.plan.texts import told_first, told_last
 
 _Film = Mp4 | Webm | Stream
 _Ladders = AdvancedHls | AdvancedDash | WebmDash | HlsAudio
@@ -54,11 +54,12 @@ class _Compiler:
         in_turn = [rung for ladder in ladders if len(ladder) > 1 for rung in ladder]
         wanted = [*self._files(), *(one for rung in at_once for one in rung.wanted)]
         steps: tuple[Step, ...] = (
-            *_descriptions(context),
+            *told_first(context),
             *self._passes(wanted),
             *(rung.package for rung in at_once),
             *self._in_turn(in_turn),
             *self._stills(),
+            *told_last(context),
         )
         return Plan(steps, self._left_out, context.warnings)
 
@@ -134,14 +135,3 @@ def _sized_films(context: Context) -> tuple[tuple[Sized, ...], tuple[str, ...]]:
                 if isinstance(each.asked, Stream):
                     films.append(Place(each.tag, each.index, each.asked))  # noqa: PERF401 - typed so
     return sized(context, films, context.material.picture()) if films else ((), ())
-
-
-def _descriptions(context: Context) -> Iterator[Description]:
-    for place in context.places:
-        if not isinstance(place.asked, Metadata):
-            continue
-        if place.asked.metadata_version:
-            context.warn(
-                "metadata_version is not kept to: this service describes with its own ffprobe"
-            )
-        yield Description(place.tag, place.index, place.asked, f"{place.tag}.json")

@@ -53,7 +53,7 @@ def image_options(image: Thumbnail | Thumbnails, most: int | None) -> tuple[str,
     """The options of an image file, or of a numbered row of ``most`` of them."""
     limit = ("-frames:v", str(most)) if most else ()
     names = ("-start_number", "1") if isinstance(image, Thumbnails) else ("-update", "1")
-    return (*_codec(image), "-fps_mode", "passthrough", *limit, "-f", "image2", *names)
+    return (*codec(image), "-fps_mode", "passthrough", *limit, "-f", "image2", *names)
 
 
 def image_count(images: Thumbnails, seconds: float | None) -> int | None:
@@ -69,16 +69,27 @@ def image_count(images: Thumbnails, seconds: float | None) -> int | None:
     return count
 
 
-def _painted(fit: Fit, image: Thumbnail | Thumbnails) -> str:
-    if image.image_format == "jpg":
-        return f"{fit.filters('pc')},format=yuvj420p"
-    return f"{fit.filters('pc')},format=rgb24"
+def cells(images: Thumbnails) -> Thumbnails:
+    """The images as they are written at first: those of a sprite lose nothing before it."""
+    if not images.sprite:
+        return images
+    return images.model_copy(update={"image_format": "png", "quality": None})
 
 
-def _codec(image: Thumbnail | Thumbnails) -> tuple[str, ...]:
+def pixels(image: Thumbnail | Thumbnails) -> str:
+    """The filter that makes a frame what the image's encoder takes."""
+    return "format=yuvj420p" if image.image_format == "jpg" else "format=rgb24"
+
+
+def codec(image: Thumbnail | Thumbnails) -> tuple[str, ...]:
+    """The options of the image's encoder."""
     if image.image_format == "png":
         return ("-c:v", "png")
     scale = _DEFAULT_JPEG
     if image.quality is not None:
         scale = _WORST_JPEG - round((_WORST_JPEG - _BEST_JPEG) * (image.quality - 1) / 99)
     return ("-c:v", "mjpeg", "-q:v", str(scale))
+
+
+def _painted(fit: Fit, image: Thumbnail | Thumbnails) -> str:
+    return f"{fit.filters('pc')},{pixels(image)}"

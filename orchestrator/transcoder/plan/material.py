@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 
 from orchestrator.transcoder.plan.steps import Input, Reading
-from orchestrator.transcoder.plan.stitching import joined
+from orchestrator.transcoder.plan.stitching import framed, joined
 from orchestrator.transcoder.ports import Inputs, MediaError, SourceFile
 from orchestrator.transcoder.streams import Probe, VideoStream
 
@@ -45,22 +46,60 @@ class Material:
         """How a pass reads the film from ``start`` on, for ``duration`` seconds or to its end."""
         if self.stitched:
             return joined(self.files, self.probes, start, duration, sound=sound, picture=picture)
-        lead = min(start, _LEAD) if self.probe.container in _SEEKS_BLINDLY else 0.0
-        length = None if duration is None else lead + duration
+        source, lead = _opened(self.files[0].path, self.probe, start, duration)
         return Reading(
-            (Input(self.files[0].path, start - lead, length),),
+            (source,),
             picture=f"0:{self.probe.video[0].index}" if picture and self.probe.video else None,
             sounds=tuple(f"0:{each.index}" for each in self.probe.audio) if sound else (),
             lead=lead,
         )
 
     def read_near(self, at: float) -> Reading:
-        """How a pass reads from the keyframe before ``at`` on, quickly: for one image."""
-        if self.stitched:
+        """How a pass reads from the keyframe before ``at`` on, quickly: for one image.
+
+        Of a stitched film, the source that is shown then is read alone.
+        """
+        return self._of_one_source(at, None, nearby=True)
+
+    def read_before(self, at: float, seconds: float) -> Reading:
+        """How a pass reads the last ``seconds`` of picture that there are before ``at``.
+
+        Of a stitched film, no more than the source that is shown then.
+        """
+        return self._of_one_source(at, seconds, nearby=False)
+
+    def _of_one_source(self, at: float, back: float | None, *, nearby: bool) -> Reading:
+        number, start = self._source_at(at)
+        file, probe, length = self.files[number], self.probes[number], None
+        if not probe.video:
+            # A stitched film is black where a source has sound alone.
             return self.read(at, None, sound=False)
-        reading = self.read(at, None, sound=False)
-        (source,) = reading.inputs
-        return replace(reading, inputs=(replace(source, nearby=True),))
+        if back is not None:
+            until, start = start, max(file.start, min(start, probe.picture_end or start) - back)
+            length = (until - start) or None
+        source, lead = _opened(file.path, probe, start, length)
+        pad = f"0:{probe.video[0].index}"
+        reading = Reading((replace(source, nearby=nearby),), picture=pad, lead=lead)
+        if not self.stitched:
+            return reading
+        return replace(reading, picture="jv", head=f"[{pad}]{framed(self.probe.video[0])}[jv]")
+
+    def _source_at(self, at: float) -> tuple[int, float]:
+        """The source that is shown at a moment of the film, and that moment in its own time."""
+        if not self.stitched:
+            return 0, at
+        number, left = 0, at
+        lengths = [_taken(*each) for each in zip(self.files, self.probes, strict=True)]
+        while left >= lengths[number] and number < len(lengths) - 1:
+            left -= lengths[number]
+            number += 1
+        return number, self.files[number].start + min(left, lengths[number])
+
+
+def _opened(path: Path, probe: Probe, start: float, duration: float | None) -> tuple[Input, float]:
+    """A source from ``start`` on, and the seconds that are read before that."""
+    lead = min(start, _LEAD) if probe.container in _SEEKS_BLINDLY else 0.0
+    return Input(path, start - lead, None if duration is None else lead + duration), lead
 
 
 def material(inputs: Inputs, probes: Sequence[Probe]) -> Material:

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from orchestrator.query import AdvancedDash, AdvancedHls, Format, HlsAudio, Metadata, WebmDash
+from orchestrator.query import (
+    AdvancedDash,
+    AdvancedHls,
+    Format,
+    HlsAudio,
+    Metadata,
+    SpeechToText,
+    Vmaf,
+    WebmDash,
+)
 from orchestrator.query.outputs import AudioStream, Stream
 from orchestrator.transcoder.packaging import Packing
 
@@ -144,6 +153,42 @@ class Description:
 
 
 @dataclass(frozen=True, slots=True)
+class Transcription:
+    """The ``speech_to_text`` output: what is said, as files in ``folder``.
+
+    ``joined`` writes the sound of a film of several sources into one file first;
+    without it the one source is listened to.
+    """
+
+    tag: str
+    index: int
+    asked: SpeechToText
+    folder: str
+    joined: Pass | None = None
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The output's tag."""
+        return (self.tag,)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The ``vmaf`` output: the scores of ``distorted``, with the film as reference."""
+
+    tag: str
+    index: int
+    asked: Vmaf
+    distorted: Path
+    file: str
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The output's tag."""
+        return (self.tag,)
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
     """A part that becomes one rendition of a ladder: its files, and its place there.
 
@@ -188,7 +233,7 @@ class Package:
         return ()
 
 
-Step = Pass | Description | Package
+Step = Pass | Description | Transcription | Comparison | Package
 
 
 @dataclass(frozen=True, slots=True)

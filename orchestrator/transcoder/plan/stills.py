@@ -12,6 +12,7 @@ from orchestrator.transcoder.plan.context import (
     steady_by_count,
 )
 from orchestrator.transcoder.plan.geometry import Fit, fit_image
+from orchestrator.transcoder.plan.sprites import grid
 from orchestrator.transcoder.plan.steps import Chain, Pass, Rendition
 from orchestrator.transcoder.ports import MediaError
 from orchestrator.transcoder.streams import VideoStream
@@ -27,14 +28,17 @@ def row(context: Context, place: Place[Thumbnails], video: VideoStream) -> Wante
     fit = fit_image(asked, video.display)
     probe = context.material.probe
     count = images.image_count(asked, probe.duration)
-    options = images.image_options(asked, count or images.MOST_IMAGES)
+    if asked.sprite:
+        _refuse_too_wide(place, fit)
+    cells = images.cells(asked)
+    options = images.image_options(cells, count or images.MOST_IMAGES)
     made = Rendition(
         tag=place.tag,
         kind="image",
         index=place.index,
         asked=asked,
-        file=f"{place.tag}/{images.IMAGE_NAMES}.{asked.image_format}",
-        picture=Chain(images.frames_apart(fit, asked), options),
+        file=f"{place.tag}/{images.IMAGE_NAMES}.{cells.image_format}",
+        picture=Chain(images.frames_apart(fit, cells), options),
         width=fit.width,
         height=fit.height,
         seconds=probe.picture_end,
@@ -42,6 +46,13 @@ def row(context: Context, place: Place[Thumbnails], video: VideoStream) -> Wante
         certain=steady_by_count(video),
     )
     return Wanted(made)
+
+
+def _refuse_too_wide(place: Place[Thumbnails], fit: Fit) -> None:
+    try:
+        grid(place.asked, fit.width, fit.height)
+    except MediaError as error:
+        raise MediaError(f"{place.tag}: {error}") from error
 
 
 def still(context: Context, place: Place[Thumbnail], video: VideoStream) -> Pass:
@@ -57,8 +68,7 @@ def still(context: Context, place: Place[Thumbnail], video: VideoStream) -> Pass
     near = context.material.read_near(at)
     quick = _image(place, fit, images.frame_shown(fit, asked, near.lead), 1)
     last = _image(place, fit, images.frame_last(fit, asked), None)
-    early = max(0.0, min(at, context.material.probe.picture_end or at) - _LOOK_BACK)
-    before = context.material.read(early, (at - early) or None, sound=False)
+    before = context.material.read_before(at, _LOOK_BACK)
     return Pass((quick,), near, otherwise=Pass((last,), before))
 
 

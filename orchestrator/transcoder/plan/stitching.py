@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from orchestrator.transcoder.plan.steps import Input, Reading
 from orchestrator.transcoder.ports import SourceFile
-from orchestrator.transcoder.streams import Probe
+from orchestrator.transcoder.streams import Probe, VideoStream
 
 _FALLBACK_RATE = Fraction(25)
 #: What all sound is turned into before it is joined.
@@ -59,6 +59,20 @@ def joined(
     )
 
 
+def framed(film: VideoStream) -> str:
+    """The filters from any picture into the film's frame, with bars where it has another shape."""
+    width, height = _even(film)
+    return (
+        f"scale={width}:{height}:force_original_aspect_ratio=decrease:reset_sar=1,"
+        f"pad={width}:{height}:(ow-iw)/2:(oh-ih)/2,setsar=1"
+    )
+
+
+def _even(film: VideoStream) -> tuple[int, int]:
+    width, height = (max(2, round(side / 2) * 2) for side in film.display)
+    return width, height
+
+
 def _length(file: SourceFile, probe: Probe) -> float:
     left = (probe.duration or 0.0) - file.start
     return left if file.duration is None else min(left, file.duration)
@@ -66,16 +80,14 @@ def _length(file: SourceFile, probe: Probe) -> float:
 
 def _picture(number: int, probe: Probe, film: Probe, length: float) -> str:
     frame = film.video[0]
-    width, height = (max(2, round(side / 2) * 2) for side in frame.display)
+    width, height = _even(frame)
     rate = frame.rate or _FALLBACK_RATE
     steady = f"fps={rate.numerator}/{rate.denominator}"
     if not probe.video:
         black = f"color=black:s={width}x{height}:r={rate.numerator}/{rate.denominator}"
         return f"{black}:d={length:.6f},setsar=1,format=yuv420p[jv{number}]"
     return (
-        f"[{number}:{probe.video[0].index}]setpts=PTS-STARTPTS,{steady},"
-        f"scale={width}:{height}:force_original_aspect_ratio=decrease:reset_sar=1,"
-        f"pad={width}:{height}:(ow-iw)/2:(oh-ih)/2,setsar=1,"
+        f"[{number}:{probe.video[0].index}]setpts=PTS-STARTPTS,{steady},{framed(frame)},"
         f"tpad=stop_mode=clone:stop_duration={length:.6f},trim=duration={length:.6f},"
         f"format=yuv420p[jv{number}]"
     )
