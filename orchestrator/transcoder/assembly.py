@@ -1,16 +1,21 @@
 """Outputs for HTTP streaming, put together of their parts as these get ready."""
 
+import secrets
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from orchestrator.transcoder.checks import media_meta
 from orchestrator.transcoder.packaging import (
+    Kind,
     Packaging,
     Rendition,
     Track,
     record,
     write_manifests,
 )
-from orchestrator.transcoder.plan import Cut, Package
+from orchestrator.transcoder.plan import Cut, Kept, Package
+from orchestrator.transcoder.plan.chain import AUTO, place_digest
 from orchestrator.transcoder.ports import Member, Produced
 from orchestrator.transcoder.streams import Probe
 from orchestrator.transcoder.toolchain import Toolchain
@@ -28,20 +33,47 @@ class Assembly:
         self._packaging = Packaging(toolchain, first.packing, self._target)
         self._renditions: list[Rendition] = []
         self._members: list[Member] = []
+        self._metas: dict[str, Mapping[str, Any]] = {}
+        self._chain = _tag(first)
 
-    async def add(self, package: Package, parts: dict[str, Probe]) -> Produced:
+    async def add(
+        self, package: Package, parts: Mapping[str, Probe], done: Callable[[str], None]
+    ) -> Produced:
         """Package these parts; the answer is the output with all that it has by now.
 
-        ``parts`` are the probes of the encoded files by tag. Raises ``MediaError``.
+        ``parts`` are the probes of the encoded files by tag. A part's file is removed
+        as soon as it is packaged, and ``done`` is then told of its tag. Raises
+        ``MediaError``.
         """
+        for kept in package.kept:
+            self._keep(kept)
         for cut in package.cuts:
             made = await self._packaging.add(_track(cut, self._folder))
             (self._folder / cut.file).unlink()
             self._renditions.append(made)
             if cut.told:
-                self._members.append(_member(cut, made, parts[cut.tag]))
+                self._tell(_member(cut, made, self._meta(media_meta(parts[cut.tag]))), made.rung)
+            done(cut.tag)
+        if package.last:
+            for sound in {cut.sound for cut in package.cuts if cut.sound}:
+                (self._folder / sound).unlink()
+        self._target.mkdir(exist_ok=True)
         await write_manifests(self._target, self._renditions, package.packing)
         return self._output(package)
+
+    def _keep(self, kept: Kept) -> None:
+        self._renditions.append(kept.made)
+        if kept.tag is not None:
+            cut = Cut(kept.tag, kept.made.kind, 0, "", user_tag=kept.user_tag)
+            self._tell(_member(cut, kept.made, self._meta(kept.meta)), kept.made.rung)
+
+    def _meta(self, meta: Mapping[str, Any]) -> Mapping[str, Any]:
+        """With the tag by which a later job goes on, as the documents show it."""
+        return {**meta, "incremental_tag": self._chain} if self._chain else meta
+
+    def _tell(self, member: Member, rung: str) -> None:
+        self._members.append(member)
+        self._metas[rung] = member.meta
 
     def _output(self, package: Package) -> Produced:
         lengths = [each.seconds for each in self._renditions]
@@ -55,9 +87,32 @@ class Assembly:
             entry=package.asked.playlists[0],
             size=size,
             duration=max(lengths),
-            members=tuple(sorted(self._members, key=lambda member: member.tag)),
-            facts={"renditions": record(self._renditions)},
+            members=tuple(sorted(self._members, key=lambda member: _place(member.tag))),
+            facts=self._facts(package) if self._chain else {},
         )
+
+    def _facts(self, package: Package) -> dict[str, Any]:
+        """What ``plan.chain`` goes on with."""
+        used: dict[Kind, int] = dict(package.used)
+        for made in self._renditions:
+            used[made.kind] = max(used.get(made.kind, 0), made.number)
+        return {
+            "incremental_tag": self._chain,
+            "place": place_digest(package.asked.destination),
+            "renditions": record(self._renditions),
+            "metas": self._metas,
+            "used": used,
+        }
+
+
+def _tag(first: Package) -> str | None:
+    """The tag of the output's chain; a new one where the client wants to be given one."""
+    asked = first.asked.incremental_tag
+    return f"{secrets.token_hex(16)}-{first.index}" if asked == AUTO else asked
+
+
+def _place(tag: str) -> int:
+    return int(tag.rpartition("-")[2])
 
 
 def _track(cut: Cut, folder: Path) -> Track:
@@ -75,7 +130,7 @@ def _track(cut: Cut, folder: Path) -> Track:
     )
 
 
-def _member(cut: Cut, made: Rendition, found: Probe) -> Member:
+def _member(cut: Cut, made: Rendition, meta: Mapping[str, Any]) -> Member:
     home = f"{made.folder}/" if made.folder else ""
     return Member(
         tag=cut.tag,
@@ -85,5 +140,5 @@ def _member(cut: Cut, made: Rendition, found: Probe) -> Member:
         size=sum(segment.size for segment in made.segments),
         duration=made.seconds,
         bitrate=round(made.average / 1000),
-        meta=media_meta(found),
+        meta=meta,
     )

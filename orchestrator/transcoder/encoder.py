@@ -65,7 +65,9 @@ class FfmpegEncoder:
         probes = [await probe_source(self._toolchain, each.path) for each in inputs.sources]
         film = material(inputs, probes)
         abilities = await describe(self._toolchain)
-        means = Means(abilities.encoders, self._threads, dict(inputs.assets))
+        means = Means(
+            abilities.encoders, self._threads, dict(inputs.assets), earlier=inputs.earlier
+        )
         plan = compile_plan(query, film, means)
         board = Board(plan.tags, watcher.progress)
         board.reach(plan.left_out, 100.0)
@@ -204,12 +206,15 @@ class _Task:
         if assembly is None:
             assembly = Assembly(self._toolchain, step, self._folder)
             self._assemblies[step.index] = assembly
-        made = await assembly.add(step, self._parts)
-        self._board.reach((cut.tag for cut in step.cuts), 100.0)
+        self._board.reach(step.tags, 100.0)
+        made = await assembly.add(step, self._parts, self._packaged)
         if self._watcher is not None:
             await self._watcher.landed(made)
         if step.last:
             self.outputs.append(made)
+
+    def _packaged(self, tag: str) -> None:
+        self._board.reach((tag,), 100.0)
 
     async def _finish(self, made: Rendition, step: Pass, complained: bool) -> None:
         try:

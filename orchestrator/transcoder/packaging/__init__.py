@@ -18,10 +18,9 @@ from orchestrator.transcoder.packaging.packing import (
     from_hex,
 )
 from orchestrator.transcoder.packaging.rendition import (
-    Continuation,
+    Kind,
     Rendition,
     Track,
-    go_on,
     recall,
     record,
 )
@@ -30,15 +29,14 @@ __all__ = [
     "Aes128",
     "Caption",
     "Cenc",
-    "Continuation",
     "FairPlay",
+    "Kind",
     "Packaging",
     "Packing",
     "Protection",
     "Rendition",
     "Track",
     "from_hex",
-    "go_on",
     "manifests",
     "recall",
     "record",

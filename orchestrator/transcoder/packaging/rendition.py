@@ -1,6 +1,6 @@
 """Facts about what has been packaged: all that manifests are written from."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -99,6 +99,11 @@ class Rendition:
     rung: str = ""
 
     @property
+    def number(self) -> int:
+        """The number in its name (``video_1``)."""
+        return int(self.name.rpartition("_")[2])
+
+    @property
     def seconds(self) -> float:
         """How long it is: the end of its last segment."""
         last = self.segments[-1]
@@ -133,40 +138,6 @@ def recall(text: str | bytes) -> tuple[Rendition, ...]:
         return _RENDITIONS.validate_json(text)
     except ValidationError as error:
         raise MediaError("the record of the earlier output can't be read") from error
-
-
-@dataclass(frozen=True, slots=True)
-class Continuation:
-    """What an earlier output still gives: ``kept`` stay linked, ``missing`` rungs are to be made.
-
-    ``numbers`` holds, per kind, the first number that no earlier folder has.
-    """
-
-    kept: tuple[Rendition, ...]
-    missing: tuple[str, ...]
-    numbers: dict[Kind, int]
-
-
-def go_on(earlier: Sequence[Rendition], rungs: Collection[str]) -> Continuation:
-    """Compare an earlier output with the rungs that are wanted now.
-
-    Dropped rungs are left out of ``kept``, so that no manifest names them; their
-    files stay, and so do their numbers.
-    """
-    kept = tuple(each for each in earlier if each.rung in rungs)
-    have = {each.rung for each in kept}
-    kinds: tuple[Kind, ...] = ("video", "audio", "text")
-    numbers = {
-        kind: 1 + max((_number(each.name) for each in earlier if each.kind == kind), default=0)
-        for kind in kinds
-    }
-    missing = tuple(rung for rung in dict.fromkeys(rungs) if rung not in have)
-    return Continuation(kept, missing, numbers)
-
-
-def _number(name: str) -> int:
-    _, _, digits = name.rpartition("_")
-    return int(digits) if digits.isdecimal() else 0
 
 
 def peak(parts: Sequence[tuple[float, int]]) -> int:

@@ -26,7 +26,8 @@ class Means:
     """What a plan may count on.
 
     ``encoders`` are those that ffmpeg has. ``threads`` limits each codec (0: it
-    decides). ``assets`` are the files of the query's further URLs. ``crfs`` are the
+    decides). ``assets`` are the files of the query's further URLs, ``earlier``
+    what incremental chains made before (``ports.Inputs``). ``crfs`` are the
     constant rate factors that were searched for (``optimize_bitrate``), by tag.
     """
 
@@ -34,6 +35,7 @@ class Means:
     threads: int = 0
     assets: dict[str, Path] = field(default_factory=dict)
     crfs: Mapping[str, float] = field(default_factory=dict)
+    earlier: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

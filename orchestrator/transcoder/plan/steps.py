@@ -4,9 +4,10 @@ A plan is a list of steps in the order in which they run. A pass writes files:
 outputs that are whole by then, or the parts of one that a later step packages.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from orchestrator.query import (
     AdvancedDash,
@@ -19,7 +20,8 @@ from orchestrator.query import (
     WebmDash,
 )
 from orchestrator.query.outputs import AudioStream, Stream
-from orchestrator.transcoder.packaging import Packing
+from orchestrator.transcoder.packaging import Kind, Packing
+from orchestrator.transcoder.packaging import Rendition as Packaged
 
 #: What a rendition was asked for by: an output of its own, or a stream of one.
 Asked = Format | Stream | AudioStream
@@ -193,12 +195,13 @@ class Cut:
     """A part that becomes one rendition of a ladder: its files, and its place there.
 
     ``number`` counts from 1 per kind. ``sound`` goes into the video's own
-    segments. ``group`` joins a video to its choice of sounds. Those ``told``
-    are streams that the client asked for.
+    segments. ``group`` joins a video to its choice of sounds. ``rung`` is its
+    identity over the jobs of a chain (``chain``). Those ``told`` are streams
+    that the client asked for.
     """
 
     tag: str
-    kind: Literal["video", "audio", "text"]
+    kind: Kind
     number: int
     file: str
     sound: str | None = None
@@ -213,10 +216,26 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A rendition that an earlier job of the chain made, and that is asked for again.
+
+    ``tag`` and ``user_tag`` are those of its stream in this query; a sound beside
+    pictures has none. ``meta`` is what the earlier status said of it.
+    """
+
+    made: Packaged
+    tag: str | None = None
+    user_tag: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Package:
     """Parts are packaged, and the output's manifests written with them in it.
 
     ``last`` says that no more will come for this output. ``tag`` is the output's.
+    ``kept`` are named by its manifests and nothing is done to them. ``used`` is
+    the highest number per kind that the chain gave out before.
     """
 
     tag: str
@@ -226,11 +245,13 @@ class Package:
     packing: Packing
     cuts: tuple[Cut, ...]
     last: bool = True
+    kept: tuple[Kept, ...] = ()
+    used: Mapping[Kind, int] = field(default_factory=dict)
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """Clients know the streams."""
-        return ()
+        """The streams that no pass makes; clients know the streams alone."""
+        return tuple(each.tag for each in self.kept if each.tag)
 
 
 Step = Pass | Description | Transcription | Comparison | Package

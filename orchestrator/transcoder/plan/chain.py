@@ -1,0 +1,83 @@
+"""What an output goes on with that has an ``incremental_tag``: the renditions made before.
+
+Two streams ask for the same rendition if everything is alike that its segments
+hang on: the codec, the frame, the rate or the quality and every other attribute
+of the encoding, the part of the source, and how the output is cut, contained
+and protected. Names (``tag``, ``chunklist_name``) do not count.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from orchestrator.query import Destination
+from orchestrator.transcoder.packaging import Kind, recall
+from orchestrator.transcoder.packaging import Rendition as Packaged
+from orchestrator.transcoder.plan.context import Context, Place
+from orchestrator.transcoder.plan.steps import Ladder
+from orchestrator.transcoder.ports import MediaError
+
+#: What a client writes to be given a tag.
+AUTO = "auto"
+
+#: A rendition whose length differs by more, in seconds or by this share, is of another source.
+_SECONDS, _SHARE = 1.0, 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Renditions by their identity, what a status said of each, and the numbers given out."""
+
+    known: Mapping[str, Packaged] = field(default_factory=dict)
+    metas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    used: Mapping[Kind, int] = field(default_factory=dict)
+
+
+def chain_of(context: Context, place: Place[Ladder]) -> Chain:
+    """What earlier jobs made of an output. Raises ``MediaError`` where it can't be gone on with.
+
+    Without a destination files are gone after a day, and were elsewhere before:
+    then everything is made again.
+    """
+    tag = place.asked.incremental_tag
+    if tag is None:
+        return Chain()
+    if not place.asked.destination:
+        context.warn(
+            f"{place.tag}: incremental_tag needs a destination, where the renditions of the jobs "
+            "before are; without one every rendition is encoded"
+        )
+        return Chain()
+    facts = context.means.earlier.get(tag)
+    if tag == AUTO or not facts or facts.get("place") is None:
+        return Chain()
+    if facts["place"] != place_digest(place.asked.destination):
+        raise MediaError(
+            f"{place.tag}: the renditions of this incremental_tag are at another destination: "
+            "send that one, or take a new tag"
+        )
+    known = {made.rung: made for made in recall(facts["renditions"])}
+    return Chain(known, facts.get("metas", {}), facts.get("used", {}))
+
+
+def check_length(tag: str, made: Packaged, seconds: float | None) -> None:
+    """Raises ``MediaError`` where an earlier rendition is not of this source, by its length."""
+    if seconds is None or abs(made.seconds - seconds) <= max(_SECONDS, seconds * _SHARE):
+        return
+    raise MediaError(
+        f"{tag}: the renditions of this incremental_tag are {made.seconds:.1f} s long, and this "
+        f"source gives {seconds:.1f} s; another source needs another tag"
+    )
+
+
+def rung(*facts: object) -> str:
+    """The identity of a rendition: a digest, so that no secret among ``facts`` can be read."""
+    return sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def place_digest(destinations: Sequence[Destination]) -> str | None:
+    """Tells places apart; their addresses may hold passwords."""
+    urls = [each.url.rstrip("/") for each in destinations]
+    return sha256(json.dumps(urls).encode()).hexdigest()[:32] if urls else None
