@@ -164,7 +164,9 @@ def _expected(made: _Made, *, upscale: bool) -> Expected | None:
         case Thumbnail() | Thumbnails() as image:
             shape = Shape.IMAGE if isinstance(image, Thumbnail) else Shape.IMAGES
             kind = image.image_format
-            return Expected(shape, frame=_frame(image), upscale=True, image_format=kind)
+            # A sprite's size hangs on how many images there will be.
+            frame = None if isinstance(image, Thumbnails) and image.sprite else _frame(image)
+            return Expected(shape, frame=frame, upscale=True, image_format=kind)
         case Metadata() | Vmaf():
             return Expected(Shape.JSON)
         case SpeechToText() as text:

@@ -37,6 +37,9 @@ INPUT_GUARDS = (
 #: ffmpeg's own guard: a stream may grow after its header was probed.
 DECODER_GUARDS = ("-max_pixels", str(MAX_PIXELS))
 
+#: What is asked of a file; the ``metadata`` output gives all of it to clients.
+_SHOWN = ("-show_format", "-show_streams", "-show_chapters", "-show_programs")
+
 _PLAYLIST_NAMES = frozenset(
     {".m3u", ".m3u8", ".mpd", ".ffconcat", ".concat", ".ffcat", ".pls", ".xspf", ".asx", ".sdp"}
 )
@@ -69,7 +72,7 @@ async def probe(toolchain: Toolchain, path: Path, *, limit: float = _TIME_LIMIT)
     """Look into a media file by its content alone. Raises ``MediaError``."""
     try:
         async with asyncio.timeout(limit):
-            answer = await _ask(toolchain, path, "-show_format", "-show_streams", "-of", "json")
+            answer = await _ask(toolchain, path, *_SHOWN, "-of", "json")
             found = read_probe(_parsed(answer), path.name)
             return found if found.duration else await _measured(toolchain, path, found)
     except TimeoutError:

@@ -21,6 +21,7 @@ from orchestrator.transcoder.ports import Encoder
 from orchestrator.transcoder.queue import WorkQueue
 from orchestrator.transcoder.settings import TranscoderSettings
 from orchestrator.transcoder.sources import Sources
+from orchestrator.transcoder.speech import Speech
 from orchestrator.transcoder.storage import Storage
 from orchestrator.transcoder.sweeper import Sweeper
 from orchestrator.transcoder.tasks import TaskStore
@@ -79,7 +80,7 @@ class Transcoder:
     async def _open(self, stack: AsyncExitStack) -> None:
         """Build from the bottom up; ``stack`` takes it down again from the top."""
         settings = self._settings
-        encoder = self._encoder or FfmpegEncoder(find_toolchain(), threads=settings.threads)
+        encoder = self._encoder or _own_encoder(settings)
         folder, disk = DataFolder(settings.data), Disk()
         folder.open()
         stack.callback(folder.close)
@@ -140,6 +141,12 @@ class Transcoder:
     def _base_url(self, request: web.Request) -> str:
         """What clients put before paths: they reach the service as they just did."""
         return self._settings.public_url or f"{request.scheme}://{request.host}"
+
+
+def _own_encoder(settings: TranscoderSettings) -> Encoder:
+    toolchain, threads = find_toolchain(), settings.threads
+    speech = Speech(toolchain, settings.speech_models, threads=threads)
+    return FfmpegEncoder(toolchain, threads=threads, speech=speech)
 
 
 async def _open_database(folder: DataFolder, stack: AsyncExitStack) -> Database:

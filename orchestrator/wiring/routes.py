@@ -23,6 +23,8 @@ from orchestrator.services.tus import TusUploader
 from orchestrator.settings import TranscoderService
 from orchestrator.transcoder import Transcoder, TranscoderSettings
 from orchestrator.transcoder.encoder import FfmpegEncoder
+from orchestrator.transcoder.runner import Limits
+from orchestrator.transcoder.speech import Speech
 from orchestrator.transcoder.toolchain import find_toolchain
 
 
@@ -94,8 +96,11 @@ async def _inside(settings: TranscoderService) -> AsyncIterator[tuple[str, str]]
         min_free_bytes=settings.min_free,
         keep_hours=settings.keep_hours,
         allow_private_sources=settings.private_sources,
+        speech_models=settings.speech_models,
     )
-    encoder = FfmpegEncoder(toolchain, threads=served.threads, nice=settings.nice)
+    limits = Limits(nice=settings.nice)
+    speech = Speech(toolchain, served.speech_models, threads=served.threads, limits=limits)
+    encoder = FfmpegEncoder(toolchain, threads=served.threads, nice=settings.nice, speech=speech)
     async with Transcoder(served, encoder) as transcoder:
         yield transcoder.url, key
 

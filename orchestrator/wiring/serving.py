@@ -10,7 +10,9 @@ from pydantic import SecretStr
 from orchestrator.config import Config
 from orchestrator.transcoder import Transcoder, TranscoderSettings
 from orchestrator.transcoder.encoder import FfmpegEncoder
+from orchestrator.transcoder.runner import Limits
 from orchestrator.transcoder.samples import make_samples as samples
+from orchestrator.transcoder.speech import Speech
 from orchestrator.transcoder.toolchain import find_toolchain
 
 
@@ -33,11 +35,13 @@ async def serve(config: Config, listen: str | None, ready: Callable[[str], None]
         keep_hours=settings.keep_hours,
         max_upload_bytes=settings.max_upload or 0,
         allow_private_sources=settings.private_sources,
+        speech_models=settings.speech_models,
     )
+    limits = Limits(nice=settings.nice)
+    speech = Speech(toolchain, served.speech_models, threads=served.threads, limits=limits)
+    encoder = FfmpegEncoder(toolchain, threads=served.threads, nice=settings.nice, speech=speech)
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with Transcoder(
-            served, FfmpegEncoder(toolchain, threads=served.threads, nice=settings.nice)
-        ) as transcoder:
+        async with Transcoder(served, encoder) as transcoder:
             ready(transcoder.url)
             async for _ in signals:
                 return
