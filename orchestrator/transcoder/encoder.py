@@ -84,7 +84,7 @@ class FfmpegEncoder:
         return Encoded(
             outputs=tuple(sorted(task.outputs, key=lambda made: made.format_index)),
             duration=film.probe.duration,
-            warnings=(*map(Notice, plan.warnings), *task.warnings()),
+            warnings=(*map(Notice, plan.warnings), *plan.notices, *task.warnings()),
         )
 
 

@@ -50,7 +50,11 @@ class VideoStream:
 
 @dataclass(frozen=True, slots=True)
 class AudioStream:
-    """A sound track. ``rate`` is in Hz, ``duration`` in seconds."""
+    """A sound track. ``rate`` is in Hz, ``duration`` in seconds, ``bitrate`` in bit/s.
+
+    ``bits`` is how deep samples are that are stored without loss, 0 for others.
+    ``language`` and ``title`` are what the file says, None where it doesn't.
+    """
 
     index: int
     codec: str
@@ -58,6 +62,20 @@ class AudioStream:
     layout: str = ""
     rate: int = 0
     duration: float | None = None
+    bitrate: int | None = None
+    bits: int = 0
+    language: str | None = None
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubtitleStream:
+    """A track of subtitles; ``codec`` is ffprobe's word for what it is made of."""
+
+    index: int
+    codec: str
+    language: str | None = None
+    title: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +93,7 @@ class Probe:
     audio: tuple[AudioStream, ...] = ()
     bitrate: int | None = None
     document: Mapping[str, Any] = field(default_factory=dict)
+    subtitles: tuple[SubtitleStream, ...] = ()
 
     @property
     def picture_end(self) -> float | None:
@@ -103,6 +122,7 @@ def read_probe(document: Mapping[str, Any], name: str) -> Probe:
         audio=audio,
         bitrate=_whole(container.get("bit_rate")),
         document={**document, "format": {**container, "filename": name}},
+        subtitles=tuple(_subtitle(each) for each in streams if _is_subtitle(each)),
     )
 
 
@@ -124,6 +144,19 @@ def _is_video(stream: Mapping[str, Any]) -> bool:
 def _is_audio(stream: Mapping[str, Any]) -> bool:
     """Whether it is sound that can be decoded; a broken track has no channels."""
     return stream.get("codec_type") == "audio" and bool(_whole(stream.get("channels")))
+
+
+def _is_subtitle(stream: Mapping[str, Any]) -> bool:
+    return stream.get("codec_type") == "subtitle"
+
+
+def _subtitle(stream: Mapping[str, Any]) -> SubtitleStream:
+    return SubtitleStream(
+        index=int(stream["index"]),
+        codec=str(stream.get("codec_name", "unknown")),
+        language=_language(stream),
+        title=_title(stream),
+    )
 
 
 def _video(stream: Mapping[str, Any], origin: float) -> VideoStream:
@@ -165,7 +198,32 @@ def _audio(stream: Mapping[str, Any]) -> AudioStream:
         layout=str(stream.get("channel_layout", "")),
         rate=_whole(stream.get("sample_rate")) or 0,
         duration=_length(stream),
+        bitrate=_bitrate(stream),
+        bits=_depth(stream),
+        language=_language(stream),
+        title=_title(stream),
     )
+
+
+def _depth(stream: Mapping[str, Any]) -> int:
+    told = (_whole(stream.get(name)) for name in ("bits_per_raw_sample", "bits_per_sample"))
+    return next(filter(None, told), 0)
+
+
+def _bitrate(stream: Mapping[str, Any]) -> int | None:
+    """In bit/s; Matroska keeps it in a tag, if at all."""
+    return _whole(stream.get("bit_rate")) or _whole((stream.get("tags") or {}).get("BPS"))
+
+
+def _language(stream: Mapping[str, Any]) -> str | None:
+    """A code as the file has it; ``und`` is how files say that they don't know."""
+    code = str((stream.get("tags") or {}).get("language", "")).strip().lower()
+    return code if code not in ("", "und") else None
+
+
+def _title(stream: Mapping[str, Any]) -> str | None:
+    """The name of a track; an mp4's ``handler_name`` names the program that wrote it."""
+    return str((stream.get("tags") or {}).get("title", "")).strip() or None
 
 
 def _length(stream: Mapping[str, Any]) -> float | None:

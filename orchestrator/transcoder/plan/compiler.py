@@ -61,7 +61,7 @@ class _Compiler:
             *self._stills(),
             *told_last(context),
         )
-        return Plan(steps, self._left_out, context.warnings)
+        return Plan(steps, self._left_out, context.warnings, context.notices)
 
     def _files(self) -> Iterator[Wanted]:
         """Outputs that are whole once ffmpeg has written them."""

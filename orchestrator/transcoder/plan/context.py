@@ -12,7 +12,7 @@ from orchestrator.query import EncodeQuery
 from orchestrator.query.outputs import kind_of
 from orchestrator.transcoder.plan.material import Material
 from orchestrator.transcoder.plan.steps import Rendition
-from orchestrator.transcoder.ports import MediaError
+from orchestrator.transcoder.ports import MediaError, Notice
 from orchestrator.transcoder.streams import VideoStream
 
 #: For a source that names no rate at all: only the keyframes' distance hangs on it.
@@ -70,6 +70,7 @@ class Context:
         self.query, self.material, self.means = query, material, means
         self.places = tuple(_places(query))
         self._warnings: list[str] = []
+        self._notices: list[Notice] = []
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -79,6 +80,15 @@ class Context:
     def warn(self, text: str) -> None:
         """Tell the client, with the status."""
         self._warnings.append(text)
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """Warnings of kinds that the documents name, each once."""
+        return tuple(dict.fromkeys(self._notices))
+
+    def notice(self, told: Notice) -> None:
+        """Tell the client of something that the documents have a name for."""
+        self._notices.append(told)
 
     def seconds(self, tag: str, start: float, duration: float | None) -> float | None:
         """How long the picture of a part is; None where it can't be known.

@@ -129,7 +129,10 @@ def _as_one(files: Sequence[SourceFile], probes: Sequence[Probe]) -> Probe:
         for each in first.video[:1]
     )
     heard = [probe.audio[0] for probe in probes if probe.audio]
-    audio = tuple(replace(each, index=1, duration=length) for each in heard[:1])
+    audio = tuple(
+        replace(each, index=1, duration=length, channels=2, layout="stereo", bitrate=None)
+        for each in heard[:1]
+    )
     return Probe(
         "stitched", length, video, audio, document={"sources": [p.document for p in probes]}
     )

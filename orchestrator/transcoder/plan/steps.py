@@ -22,6 +22,7 @@ from orchestrator.query import (
 from orchestrator.query.outputs import AudioStream, Stream
 from orchestrator.transcoder.packaging import Kind, Packing
 from orchestrator.transcoder.packaging import Rendition as Packaged
+from orchestrator.transcoder.ports import Notice
 
 #: What a rendition was asked for by: an output of its own, or a stream of one.
 Asked = Format | Stream | AudioStream
@@ -261,12 +262,14 @@ Step = Pass | Description | Transcription | Comparison | Package
 class Plan:
     """How to make every output of a query, less those ``left_out`` (by tag).
 
-    ``warnings`` are for the client.
+    ``warnings`` are for the client, and so are ``notices``, of kinds that the
+    documents name.
     """
 
     steps: tuple[Step, ...] = ()
     left_out: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
     @property
     def tags(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ its rate, and given silence where they have no sound.
 from collections.abc import Sequence
 from fractions import Fraction
 
+from orchestrator.transcoder.plan.channels import mixed
 from orchestrator.transcoder.plan.steps import Input, Reading
 from orchestrator.transcoder.ports import SourceFile
 from orchestrator.transcoder.streams import Probe, VideoStream
@@ -97,6 +98,7 @@ def _sound(number: int, probe: Probe, length: float) -> str:
     if not probe.audio:
         return f"anullsrc=r=48000:cl=stereo,atrim=duration={length:.6f},{_SOUND}[ja{number}]"
     return (
-        f"[{number}:{probe.audio[0].index}]aresample=async=1:first_pts=0,{_SOUND},"
+        f"[{number}:{probe.audio[0].index}]aresample=async=1:first_pts=0,"
+        f"{mixed(probe.audio[0], 2)},{_SOUND},"
         f"apad=whole_dur={length:.6f},atrim=duration={length:.6f}[ja{number}]"
     )
