@@ -72,8 +72,17 @@ class Collect:
 
         ``tag`` is the output's user tag, else its system tag.
         """
-        name = _NOT_IN_NAMES.sub("_", self.name.render({**fields, "tag": tag, "ext": ext}))
-        return f"_{name}" if name in ("", ".", "..") else name
+        return _as_name(self.name.render({**fields, "tag": tag, "ext": ext}))
+
+    @staticmethod
+    def folder_name(tag: str) -> str:
+        """The name of the folder of an output of many files, which keep their own names."""
+        return _as_name(tag)
+
+
+def _as_name(text: str) -> str:
+    name = _NOT_IN_NAMES.sub("_", text)
+    return f"_{name}" if name in ("", ".", "..") else name
 
 
 def _refuse_what_cant_be(into: Template, name: Template) -> None:

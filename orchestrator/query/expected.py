@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import PurePath
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from orchestrator.query.outputs import (
     OUTPUTS,
     AdvancedDash,
     AdvancedHls,
+    AudioStream,
     Flac,
     Format,
     Gif,
@@ -51,6 +53,22 @@ class Shape(StrEnum):
     TRANSCRIPT = "transcript"
 
 
+#: What ffprobe calls that which an encoder makes.
+_CODECS = {
+    "libx264": "h264",
+    "libx265": "hevc",
+    "libsvtav1": "av1",
+    "libvpx": "vp8",
+    "libvpx-vp9": "vp9",
+    "aac": "aac",
+    "libfdk_aac": "aac",
+    "mp3": "mp3",
+    "libvorbis": "vorbis",
+    "libopus": "opus",
+    "flac": "flac",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What one output should be.
@@ -61,7 +79,8 @@ class Expected:
     ``upscale`` may leave a smaller source as it is. ``start`` and ``length`` say
     which part of the source it holds, in seconds; without ``length`` all the rest.
     ``files`` are names that its folder has, a streaming output's master playlist
-    first.
+    first; ``may_be`` are names that it may have. ``picture`` and ``sound`` are
+    ffprobe's names of the codecs, "" where the query names none.
     """
 
     shape: Shape
@@ -73,6 +92,14 @@ class Expected:
     start: float = 0.0
     length: float | None = None
     files: tuple[str, ...] = ()
+    may_be: tuple[str, ...] = ()
+    picture: str = ""
+    sound: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The files of a folder in which no file names the others."""
+        return self.files if self.shape is Shape.TRANSCRIPT else ()
 
     def seconds(self, source: float) -> float:
         """How long it should be, of a source of so many seconds."""
@@ -86,7 +113,7 @@ class _Made:
 
     wanted: Format
     tag: str | None
-    stream: Stream | None = None
+    stream: Stream | AudioStream | None = None
 
 
 class Expectations:
@@ -154,7 +181,7 @@ def _each(wanted: Format) -> Iterator[_Made]:
     """The outputs that status answers tell of: of a streaming one, each of its streams."""
     if isinstance(wanted, AdvancedHls | AdvancedDash | WebmDash | HlsAudio):
         for stream in wanted.stream:
-            yield _Made(wanted, stream.tag, stream if isinstance(stream, Stream) else None)
+            yield _Made(wanted, stream.tag, stream)
     else:
         yield _Made(wanted, wanted.tag)
 
@@ -170,7 +197,7 @@ def _expected(made: _Made, *, upscale: bool) -> Expected | None:
         case Metadata() | Vmaf():
             return Expected(Shape.JSON)
         case SpeechToText() as text:
-            return Expected(Shape.TRANSCRIPT, files=text.files)
+            return Expected(Shape.TRANSCRIPT, files=text.files, may_be=_translated(text))
         case Repack() as copied:
             return _repacked(copied)
         case Mp3() | Flac() as sound:
@@ -182,11 +209,12 @@ def _expected(made: _Made, *, upscale: bool) -> Expected | None:
 
 def _moving(
     wanted: Mp4 | Webm | Gif | AdvancedHls | AdvancedDash | WebmDash | HlsAudio,
-    stream: Stream | None,
+    stream: Stream | AudioStream | None,
     *,
     upscale: bool,
 ) -> Expected:
-    sides = wanted if isinstance(wanted, Mp4 | Webm | Gif) else stream
+    made_by = wanted if isinstance(wanted, Mp4 | Webm | Gif) else stream
+    sides = made_by if isinstance(made_by, FrameSides) else None
     streaming = isinstance(wanted, Streaming)
     sound = isinstance(wanted, HlsAudio)
     return Expected(
@@ -198,7 +226,23 @@ def _moving(
         start=wanted.start_time,
         length=wanted.duration,
         files=wanted.playlists if isinstance(wanted, Streaming) else (),
+        picture=_codec(made_by, "video_codec"),
+        sound=_codec(made_by, "audio_codec"),
     )
+
+
+def _codec(wanted: Mp4 | Webm | Gif | Stream | AudioStream | None, field: str) -> str:
+    """What the query itself names; a default is the service's own affair."""
+    if wanted is None or field not in wanted.model_fields_set:
+        return ""
+    return _CODECS[getattr(wanted, field)]
+
+
+def _translated(text: SpeechToText) -> tuple[str, ...]:
+    """Names of translations: ``subtitles-en.srt``."""
+    paths = [PurePath(name) for name in text.files]
+    codes = text.translate_languages
+    return tuple(f"{path.stem}-{code}{path.suffix}" for code in codes for path in paths)
 
 
 def _repacked(wanted: Repack) -> Expected | None:

@@ -1,43 +1,57 @@
 """Brings outputs from the service to where the job wants them."""
 
-import asyncio
-import stat
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import unquote, urljoin, urlsplit
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
 
-from orchestrator.model.errors import OutputMissing, Permanent
+from orchestrator.model.errors import Permanent
 from orchestrator.model.items import Item, Output
 from orchestrator.model.ports import Shortage
+from orchestrator.query.expected import Expectations, Expected, Shape
 from orchestrator.services.disk_room import DiskRoom
 from orchestrator.services.disk_write import PartFile, in_thread
-from orchestrator.services.download import Downloader, agree
-from orchestrator.services.folder_output import images_in, is_folder, path_of
+from orchestrator.services.download import Downloader
+from orchestrator.services.fetching import Fetching, size_of
+from orchestrator.services.folder_output import folder_url, is_row, is_streaming, name_of
+from orchestrator.services.folders import fetch_ladder, fetch_named, fetch_row
 from orchestrator.services.http import Http
-from orchestrator.services.redact import redact
 from orchestrator.services.urls import absolute
 
 #: Bytes to expect of an output whose size nobody named, where its source's is not known either.
 _TYPICAL = 256 * 2**20
-
-#: Images of one folder that are fetched at once.
-_WIDTH = 6
 
 
 class Placement(Protocol):
     """Where a job wants its outputs."""
 
     def __call__(self, item: Item, output: Output) -> Path | None:
-        """The file's path; the folder's, where ``is_folder(output)``; None to leave it."""
+        """The file's path, or the folder's of an output of many files; None to leave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Outputs that are one thing on disk: the streams of a ladder share its master playlist.
+
+    ``place`` is None where they are left.
+    """
+
+    outputs: tuple[Output, ...]
+    url: str
+    place: Path | None
+
+    @property
+    def first(self) -> Output:
+        return self.outputs[0]
 
 
 class HttpCollector:
     """Fetches outputs over HTTP. ``base`` is the service's address, for relative URLs.
 
     An output with another kind of URL is where the user sent it, and stays
-    there. ``stall`` is in seconds. Also implements ``model.ports.Room``: with
+    there. ``expectations`` tell which files a folder has where no file in it
+    does. ``stall`` is in seconds. Also implements ``model.ports.Room``: with
     ``room``, which may be shared.
     """
 
@@ -47,11 +61,13 @@ class HttpCollector:
         base: str,
         place: Placement,
         *,
+        expectations: Expectations | None = None,
         stall: float = 60.0,
         room: DiskRoom | None = None,
     ) -> None:
         self._base = base
         self._place = place
+        self._expectations = expectations
         self._room = room or DiskRoom()
         self._downloader = Downloader(http, stall)
 
@@ -61,90 +77,92 @@ class HttpCollector:
         """See ``model.ports.Collector``.
 
         A file that is in its place since the attempt began, with the size that
-        the service named, is not fetched again: files get there whole.
+        the service named, is not fetched again: files get there whole. The
+        streams of a ladder are one folder, at the place of the first of them:
+        that one has the size of all that is in it, the others have none.
         """
-        places = self._places(item, outputs)
-        _check_apart(item, [place for place in places if place is not None])
+        groups = list(self._groups(item, outputs))
+        _check_apart(item, [group.place for group in groups if group.place is not None])
 
         def landed(size: int, done: int, total: int | None) -> None:
             self._room.landed(item.id, size)
             got(done, total)
 
-        count = _Count(outputs, landed)
-        since = _begun(item)
-        return tuple(
-            [
-                await self._one(output, place, since, count)
-                for output, place in zip(outputs, places, strict=True)
-            ]
-        )
+        fetching = Fetching(self._downloader, _begun(item), _Count(outputs, landed).add)
+        found: dict[int, Output] = {}
+        for group in groups:
+            for output, collected in zip(
+                group.outputs, await self._one(item, group, fetching), strict=True
+            ):
+                found[id(output)] = collected
+        return tuple(found[id(output)] for output in outputs)
 
     async def hold(self, item: Item, outputs: Sequence[Output]) -> Shortage | None:
         """See ``model.ports.Room``. An output whose size is unknown counts as its source."""
-        placed = [
-            (place, item.size or _TYPICAL if output.size is None else output.size)
-            for place, output in zip(self._places(item, outputs), outputs, strict=True)
-            if place is not None
-        ]
-        if not placed:
+        groups = [group for group in self._groups(item, outputs) if group.place is not None]
+        if not groups:
             return None
-        paths = [place for place, _ in placed]
+        sizes = [output.size for group in groups for output in group.outputs]
+        paths = [group.place for group in groups if group.place is not None]
         have = await in_thread(_have, paths, _begun(item))
-        size = sum(size for _, size in placed)
+        size = sum(item.size or _TYPICAL if size is None else size for size in sizes)
         return await self._room.hold(item.id, paths[0].parent, size, have)
 
     def let_go(self, item: Item) -> None:
         """See ``model.ports.Room``."""
         self._room.let_go(item.id)
 
-    def _places(self, item: Item, outputs: Sequence[Output]) -> list[Path | None]:
-        return [self._place(item, output) if self._is_ours(output) else None for output in outputs]
+    def _groups(self, item: Item, outputs: Sequence[Output]) -> Iterator[_Group]:
+        for together in grouped(outputs):
+            url = absolute(together[0].url, self._base)
+            ours = url.startswith(("http://", "https://"))
+            yield _Group(together, url, self._place(item, together[0]) if ours else None)
 
-    def _is_ours(self, output: Output) -> bool:
-        return absolute(output.url, self._base).startswith(("http://", "https://"))
+    async def _one(self, item: Item, group: _Group, fetching: Fetching) -> tuple[Output, ...]:
+        if group.url.startswith("file://"):
+            path = Path(unquote(urlsplit(group.url).path))
+            folder = is_streaming(group.first) or is_row(group.first)
+            path = path.parent if folder else path
+            return tuple(replace(output, path=str(path)) for output in group.outputs)
+        if group.place is None:
+            return group.outputs
+        size = await self._fetch(item, group, group.place, fetching)
+        first = replace(group.first, path=str(group.place), size=size)
+        rest = (replace(each, path=first.path, size=None) for each in group.outputs[1:])
+        return (first, *rest)
 
-    async def _one(
-        self, output: Output, place: Path | None, since: float, count: "_Count"
-    ) -> Output:
-        url = absolute(output.url, self._base)
-        if url.startswith("file://"):
-            return replace(output, path=unquote(urlsplit(url).path))
-        if place is None:
-            return output
-        if is_folder(output):
-            size = await self._folder(url, place, since, count)
-        else:
-            size = await self._file(url, place, output.size, since, count)
-        return replace(output, path=str(place), size=size)
+    async def _fetch(self, item: Item, group: _Group, place: Path, fetching: Fetching) -> int:
+        if is_row(group.first):
+            return await fetch_row(fetching, group.url, place)
+        expected = self._expected(item, group.first)
+        if is_streaming(group.first):
+            beside = further_masters(group.first, expected)
+            return await fetch_ladder(fetching, group.url, place, beside)
+        names = expected.names if expected else ()
+        folder = folder_url(replace(group.first, url=group.url), names)
+        if expected is not None and folder is not None:
+            return await fetch_named(fetching, folder, place, names, expected.may_be)
+        return await fetching.file(group.url, place, group.first.size)
 
-    async def _file(
-        self, url: str, place: Path, size: int | None, since: float, count: "_Count"
-    ) -> int:
-        there = await in_thread(_size_of, place, since)
-        if there is not None and (size is None or agree(there, size)):
-            count.add(there)
-            return there
-        return await self._downloader.fetch(url, place, since=since, got=count.add, named=size)
+    def _expected(self, item: Item, output: Output) -> Expected | None:
+        return self._expectations.of(item, output) if self._expectations else None
 
-    async def _folder(self, url: str, place: Path, since: float, count: "_Count") -> int:
-        """Fetch a .vtt file and its images; the .vtt is put in its place last."""
-        vtt = await self._downloader.read(url)
-        name = unquote(urlsplit(url).path.rpartition("/")[2])
-        images = [(image, path_of(image)) for image in images_in(vtt.decode("utf-8", "replace"))]
-        if any(str(path) == name for _, path in images) or name in ("", ".", ".."):
-            raise OutputMissing(f"{redact(url)} names itself as an image")
-        sizes: list[int] = []
-        waiting = iter(images)
 
-        async def fetch() -> None:
-            for image, path in waiting:
-                source = urljoin(url, image)
-                sizes.append(await self._file(source, place / path, None, since, count))
+def grouped(outputs: Sequence[Output]) -> list[tuple[Output, ...]]:
+    """Outputs that are one thing: the streams of a ladder, which share its master's URL."""
+    groups: dict[object, list[Output]] = {}
+    for place, output in enumerate(outputs):
+        key: object = output.url if is_streaming(output) else place
+        groups.setdefault(key, []).append(output)
+    return [tuple(group) for group in groups.values()]
 
-        await _together([fetch() for _ in range(min(_WIDTH, len(images)))])
-        await in_thread(PartFile(place / name).put, vtt)
-        count.add(len(vtt))
-        return sum(sizes) + len(vtt)
+
+def further_masters(output: Output, expected: Expected | None) -> tuple[str, ...]:
+    """Master playlists beside the one that the output's URL names: CMAF has one of each kind."""
+    if expected is None or expected.shape is not Shape.STREAMING:
+        return ()
+    name = name_of(output)
+    return tuple(each for each in expected.files if each != name and name in expected.files)
 
 
 class _Count:
@@ -165,16 +183,6 @@ class _Count:
         self._landed(size, self._done, total)
 
 
-async def _together(calls: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Run all; the first failure ends the others and is raised as itself."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            for call in calls:
-                group.create_task(call)
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-
-
 def _check_apart(item: Item, places: Sequence[Path]) -> None:
     for place in places:
         if places.count(place) > 1:
@@ -191,13 +199,7 @@ def _begun(item: Item) -> float:
 
 def _have(places: Sequence[Path], since: float) -> int:
     """The bytes of these files, whole or begun, that need not be fetched again."""
-    files = (file for place in places for file in (place, PartFile(place).path))
-    return sum(_size_of(file, since) or 0 for file in files)
-
-
-def _size_of(path: Path, since: float) -> int | None:
-    try:
-        there = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return there.st_size if stat.S_ISREG(there.st_mode) and there.st_mtime >= since else None
+    files: list[Path] = []
+    for place in places:
+        files += place.rglob("*") if place.is_dir() else (place, PartFile(place).path)
+    return sum(size_of(file, since) or 0 for file in files)

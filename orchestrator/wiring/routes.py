@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from orchestrator.config import Config
 from orchestrator.model.items import Item, Output
 from orchestrator.model.ports import Collector, Room, Service, Uploader
-from orchestrator.query import Collect
+from orchestrator.query import Collect, Job
+from orchestrator.query.expected import Expectations
 from orchestrator.services.collect import HttpCollector
 from orchestrator.services.disk_room import DiskRoom
 from orchestrator.services.folder_output import is_folder
@@ -45,10 +46,11 @@ class Route:
 
 @asynccontextmanager
 async def open_route(
-    config: Config, name: str, collect: Collect | None = None, bandwidth: int | None = None
+    config: Config, name: str, job: Job | None = None, bandwidth: int | None = None
 ) -> AsyncIterator[Route]:
     """The service called ``name`` in the config, ready for use.
 
+    ``job`` says where outputs are collected to; None collects nothing.
     ``bandwidth`` (bytes per second) is stronger than the config's.
     A service of kind ``transcoder`` is started inside this process and spoken to
     over HTTP like any other. Raises ``BadInput`` where the config names a secret
@@ -65,7 +67,9 @@ async def open_route(
         )
         upload, throttle = config.upload, Throttle(bandwidth or config.limits.bandwidth)
         room = DiskRoom(config.collect.min_free)
-        collector = HttpCollector(http, url, Placement(collect), room=room)
+        expectations = Expectations(job.query) if job else None
+        place = Placement(job.collect if job else None, expectations)
+        collector = HttpCollector(http, url, place, expectations=expectations, room=room)
         yield Route(
             service=QencodeService(name, http, url, key, env=os.environ),
             uploader=TusUploader(
@@ -110,6 +114,7 @@ class Placement:
     """Where an item's outputs are collected to, as its job says."""
 
     collect: Collect | None
+    expectations: Expectations | None = None
 
     def __call__(self, item: Item, output: Output) -> Path | None:
         """The file (or, for an output of many files, the folder); None: not collected."""
@@ -117,7 +122,8 @@ class Placement:
             return None
         folder = Path(self.collect.folder(item.fields))
         tag = output.user_tag or output.tag
-        if is_folder(output):
-            return folder / tag.replace("/", "_")
+        expected = self.expectations.of(item, output) if self.expectations else None
+        if is_folder(output, expected.names if expected else ()):
+            return folder / self.collect.folder_name(tag)
         ext = output.url.rpartition("/")[2].partition("?")[0].rpartition(".")[2]
         return folder / self.collect.file_name(tag, ext, item.fields)

@@ -207,7 +207,7 @@ class _Run:
         bandwidth = self._job.limits.bandwidth
         service = self._config.service(self._service)
         async with (
-            open_route(self._config, self._service, self._job.collect, bandwidth) as route,
+            open_route(self._config, self._service, self._job, bandwidth) as route,
             open_callbacks(service, self._hint) as self._recipe.callback_url,
         ):
             parts = Parts(

@@ -2,8 +2,10 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from orchestrator.model.errors import BadInput, Transient
 from orchestrator.model.ports import Verifier
@@ -25,6 +27,12 @@ _LONGEST = 6 * 3600.0
 
 #: A muxer that writes nothing has no business complaining of times.
 _NO_FAULT = b"[null @"
+
+#: Files that are decoded as one: segments begin anew, so a break between some does no harm.
+_AT_ONCE = 200
+
+#: The list of files and the files, and nothing else (the last option of a name counts).
+_JOINED_GUARDS = (*INPUT_GUARDS, "-protocol_whitelist", "concatf,file")
 
 
 def build_verifier(
@@ -68,13 +76,34 @@ class FfmpegProber:
             picture = found.video[0]
             frame = (picture.width, picture.height)
             frame = frame[::-1] if picture.rotation % 180 else frame
-        return Found(frozenset(map(str, kinds)), found.duration, frame)
+        return Found(
+            frozenset(map(str, kinds)),
+            found.duration,
+            frame,
+            picture=found.video[0].codec if found.video else "",
+            sound=found.audio[0].codec if found.audio else "",
+        )
 
     async def decode(self, path: Path) -> str:
         """See ``Prober``."""
+        return await self._decode((*_guards(path), "-i", input_name(path)), path)
+
+    async def decode_joined(self, heads: Sequence[Path], media: Sequence[Path]) -> str:
+        """See ``Prober``. Some at a time, because the decoder keeps all of them open."""
+        for begin in range(0, len(media), _AT_ONCE):
+            batch = [*heads, *media[begin : begin + _AT_ONCE]]
+            with NamedTemporaryFile("w", prefix="orchestrator-", suffix=".txt") as listed:
+                listed.write("".join(f"{_escaped(input_name(path))}\n" for path in batch))
+                listed.flush()
+                source = ("-i", f"concatf:{listed.name}")
+                if complaint := await self._decode((*_JOINED_GUARDS, *source), batch[-1]):
+                    return complaint
+        return ""
+
+    async def _decode(self, source: Sequence[str], path: Path) -> str:
         command = (
             *(str(self._toolchain.ffmpeg), "-v", "error", "-nostdin", "-threads", "1"),
-            *(*DECODER_GUARDS, *_guards(path), "-i", input_name(path)),
+            *(*DECODER_GUARDS, *source),
             *("-map", "0:v?", "-map", "0:a?", "-fps_mode", "passthrough", "-f", "null", "-"),
         )
         async with self._cores:
@@ -88,6 +117,11 @@ class FfmpegProber:
             told = [line.decode(errors="replace") for line in lines]
             return f"the decoder complains: {in_plain_words(told, path)}"
         return ""
+
+
+def _escaped(name: str) -> str:
+    """As a line of a list of ``concatf``: av_get_token's escapes."""
+    return re.sub(r"([\\'\s])", r"\\\1", name)
 
 
 def _guards(path: Path) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from orchestrator.model.errors import (
 )
 from orchestrator.model.items import Item, Output
 from orchestrator.services.collect import HttpCollector
-from orchestrator.services.folder_output import images_in, is_folder, path_of
+from orchestrator.services.folder_output import images_in, is_folder
 from orchestrator.services.http import Http
 from tests.services.contract_collector import CollectorContract, item_of
 from tests.services.fault_server import HANG, RESET, answer, fault_server
@@ -379,7 +379,6 @@ async def test_no_image_leaves_its_folder(
 def test_images_in() -> None:
     assert images_in(VTT) == ["sprite%201.png", "sub/b.png"]
     assert images_in("") == []
-    assert str(path_of("a/b%20c.png?x=1")) == "a/b c.png"
 
 
 def test_is_folder() -> None:

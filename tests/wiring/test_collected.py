@@ -73,7 +73,7 @@ async def test_what_the_transcoder_makes_is_collected_and_verified(tmp_path: Pat
     assert verifier is not None
     row = Row("a", str(source), fields={"stem": "a"})
     item = Item(1, row.key, State.PENDING, row.source, fields=row.fields)
-    async with open_route(config, "local", job.collect) as route:
+    async with open_route(config, "local", job) as route:
         item, report = await encoded(route, QencodeRecipe(job), item)
         assert await route.room.hold(item, report.outputs) is None
         outputs = await route.collector.collect(item, report.outputs, lambda *_: None)

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -160,6 +160,9 @@ class Says:
         return Found(frozenset({"video", "audio"}), self.seconds, (64, 48))
 
     async def decode(self, path: Path) -> str:
+        return ""
+
+    async def decode_joined(self, heads: Sequence[Path], media: Sequence[Path]) -> str:
         return ""
 
 

@@ -16,6 +16,8 @@ _SHARE = 0.01
 #: Sides are rounded to even numbers.
 _ROUNDING = 1
 
+NOBODY_SAYS = "nobody says how long it should be: its length was not verified"
+
 #: Sources that were looked into and may be asked for again by another output.
 _REMEMBERED = 64
 
@@ -42,18 +44,22 @@ class MediaCheck:
             found = await self._prober.probe(path)
         except Unreadable as error:
             raise wrong(path, "a media file", str(error)) from error
-        await self._check_streams(item, path, expected, found)
-        await self._check_frame(item, path, expected, found)
-        seconds = await self._seconds(item, output, expected)
+        await self.check_streams(item, path, expected, found)
+        check_codecs(path, expected, found)
+        await self.check_frame(item, path, expected, found)
+        seconds = await self.seconds(item, output, expected)
         if not seconds or found.seconds is None:
-            return ("nobody says how long it should be: its length was not verified",)
-        if abs(found.seconds - seconds) > max(self._tolerance, seconds * _SHARE):
-            raise wrong(path, f"{seconds:.2f} s", f"it is {found.seconds:.2f} s long")
+            return (NOBODY_SAYS,)
+        self.check_length(path, seconds, found.seconds)
         return ()
 
-    async def _check_streams(
-        self, item: Item, path: Path, expected: Expected, found: Found
-    ) -> None:
+    def check_length(self, path: Path, seconds: float, found: float) -> None:
+        """It is as long as it should be, or nearly. Raises ``VerificationFailed``."""
+        if abs(found - seconds) > max(self._tolerance, seconds * _SHARE):
+            raise wrong(path, f"{seconds:.2f} s", f"it is {found:.2f} s long")
+
+    async def check_streams(self, item: Item, path: Path, expected: Expected, found: Found) -> None:
+        """It holds what it should. Raises ``VerificationFailed``."""
         missing = expected.streams - found.streams
         if doubtful := expected.if_in_source - found.streams:
             source = await self._source(item)
@@ -63,9 +69,10 @@ class MediaCheck:
             wanted = " and ".join(sorted(expected.streams | missing))
             raise wrong(path, wanted, f"it holds {has}")
 
-    async def _check_frame(self, item: Item, path: Path, expected: Expected, found: Found) -> None:
+    async def check_frame(self, item: Item, path: Path, expected: Expected, found: Found) -> None:
+        """Its picture is as large as asked for. Raises ``VerificationFailed``."""
         asked, has = expected.frame, found.frame
-        if asked is None or has is None or _near(has, asked):
+        if asked is None or has is None or near(has, asked):
             return
         if not expected.upscale and has[1] < asked[1]:
             source = await self._source(item)
@@ -73,7 +80,7 @@ class MediaCheck:
                 return  # a smaller source may be left as it is
         raise wrong(path, _sides(asked), f"it is {_sides(has)}")
 
-    async def _seconds(self, item: Item, output: Output, expected: Expected) -> float | None:
+    async def seconds(self, item: Item, output: Output, expected: Expected) -> float | None:
         """How long the output should be, by the service, else by the source itself."""
         if item.attempt is not None and item.attempt.duration:
             return expected.seconds(item.attempt.duration)
@@ -97,7 +104,15 @@ class MediaCheck:
         return self._sources[key]
 
 
-def _near(found: tuple[int, int], asked: tuple[int, int]) -> bool:
+def check_codecs(path: Path, expected: Expected, found: Found) -> None:
+    """What is in it was made by the encoders that the query names."""
+    for asked, has in ((expected.picture, found.picture), (expected.sound, found.sound)):
+        if asked and has and asked != has:
+            raise wrong(path, asked, f"it holds {has}")
+
+
+def near(found: tuple[int, int], asked: tuple[int, int]) -> bool:
+    """Whether a frame is the one asked for, give or take rounding."""
     return all(abs(a - b) <= _ROUNDING for a, b in zip(found, asked, strict=True))
 
 

@@ -1,5 +1,6 @@
 """What verification needs of ffprobe and ffmpeg; ``wiring`` has them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,11 +16,15 @@ class Found:
 
     ``streams`` are ffprobe's words (``video``, ``audio``, ``subtitle``), ``frame``
     width and height of the first picture as shown, both None where there is none.
+    ``picture`` and ``sound`` are ffprobe's names of the first codec of each, "" for
+    none.
     """
 
     streams: frozenset[str]
     seconds: float | None = None
     frame: tuple[int, int] | None = None
+    picture: str = ""
+    sound: str = ""
 
 
 class Prober(Protocol):
@@ -32,4 +37,10 @@ class Prober(Protocol):
         """Decode all of it: what the decoder complained of, "" for nothing.
 
         Raises ``Transient`` where that took too long.
+        """
+
+    async def decode_joined(self, heads: Sequence[Path], media: Sequence[Path]) -> str:
+        """As ``decode``, of segments that are one stream when put one behind another.
+
+        ``heads`` come first, and hold what it takes to decode the ``media``.
         """
