@@ -31,7 +31,7 @@ from orchestrator.model.errors import (
 )
 from orchestrator.services.redact import host_of, redact
 from orchestrator.services.refusals import refusal
-from orchestrator.services.wire import Answer, Broken, NotConnected, Wire
+from orchestrator.services.wire import NOTHING, Answer, Broken, NotConnected, Wire
 
 MIB = 2**20
 
@@ -109,10 +109,12 @@ class Http:
         data: Mapping[str, str] | None = None,
         json: Any = None,
         shape: type = dict,
+        headers: Mapping[str, str] = NOTHING,
     ) -> Any:
         """The JSON answer to a request, of type ``shape``.
 
-        ``data`` is sent as a form, ``json`` as JSON. ``idempotent`` says
+        With ``object`` any JSON will do, and an empty answer is None. ``data`` is
+        sent as a form, ``json`` as JSON. ``idempotent`` says
         whether the request may be sent twice; where it may not, a lost or
         unreadable answer is ``OutcomeUnknown``, else ``Transient``. Redirects
         are not followed: they would turn a POST into a GET, and take its
@@ -120,7 +122,7 @@ class Http:
         """
         content, kind = _body(data, json)
         with _on_the_wire(url, idempotent=idempotent):
-            answer = await self._calls.send(method, _address(url), kind, content)
+            answer = await self._calls.send(method, _address(url), kind, content, headers)
         if not 200 <= answer.status < 300:
             raise refusal(
                 answer.status,
@@ -130,6 +132,8 @@ class Http:
                 idempotent=idempotent,
                 secrets=self.secrets,
             )
+        if shape is object and not answer.body:
+            return None
         return _parsed(answer.body, shape, url, idempotent=idempotent)
 
     async def deliver(

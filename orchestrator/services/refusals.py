@@ -20,12 +20,21 @@ from orchestrator.model.errors import (
 )
 from orchestrator.services.redact import scrub
 
+
+class Unauthorized(AccountProblem):
+    """Raised for HTTP 401: who asks is not, or no longer, known."""
+
+
+class NotThere(BadRequest):
+    """Raised for HTTP 404 and 410: what was asked for does not exist."""
+
+
 #: Statuses that mean something of their own to a protocol.
 Refusals = Mapping[int, type[OrchestratorError]]
 
 _LONGEST_DELAY = 86400.0
 _IN_WORDS = re.compile(r"(?i)(\d+(?:\.\d+)?)\s*(s|secs?|seconds?|m|mins?|minutes?)\b")
-_ACCOUNT = frozenset({401, 402, 403, 407})
+_ACCOUNT = frozenset({402, 403, 407})
 _PASSING = frozenset({408, 425})
 
 #: Content, address or header fields too large (RFC 9110, 15.5.14 and 15.5.15; RFC 6585, 5).
@@ -54,12 +63,16 @@ def refusal(
         return Busy(message, delay_named(headers, doc, said))
     if 300 <= status < 400:
         return AccountProblem(f"{message}: it redirects; give the service's own address as its url")
+    if status == 401:
+        return Unauthorized(message)
     if status in _ACCOUNT:
         return AccountProblem(message)
     if status in _PASSING:
         return Transient(message)
     if status in _SIZE:
         return TooLarge(message)
+    if status in (404, 410):
+        return NotThere(message)
     if 400 <= status < 500:
         return BadRequest(message)
     return Transient(message) if idempotent else OutcomeUnknown(message)

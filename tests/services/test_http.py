@@ -20,6 +20,7 @@ from orchestrator.model.errors import (
     Unreachable,
 )
 from orchestrator.services.http import Http
+from orchestrator.services.refusals import NotThere, Unauthorized
 from tests.services.fault_server import (
     CLOSE,
     HANG,
@@ -197,11 +198,11 @@ async def test_busy_until_a_date(http: Http, server: FaultServer) -> None:
 @pytest.mark.parametrize(
     ("status", "family"),
     [
-        (401, AccountProblem),
+        (401, Unauthorized),
         (403, AccountProblem),
         (301, AccountProblem),
         (400, BadRequest),
-        (404, BadRequest),
+        (404, NotThere),
         (422, BadRequest),
         (408, Transient),
         (504, OutcomeUnknown),
