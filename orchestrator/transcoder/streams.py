@@ -12,7 +12,14 @@ from orchestrator.transcoder.ports import MediaError
 #: A frame may have no more pixels than this: each costs memory many times over.
 MAX_PIXELS = 8192 * 8192
 
+#: Transfer curves of high dynamic range: SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG).
+HDR_CURVES = frozenset({"smpte2084", "arib-std-b67"})
+
 _RIGHT_ANGLES = (90, 270)
+#: How names of pixel formats without luma begin.
+_RGB = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "pal8", "x2rgb", "x2bgr")
+#: Subtitles that are text, in ffprobe's words; others are images, or data.
+TEXT_CODECS = frozenset({"subrip", "ass", "ssa", "mov_text", "webvtt", "text"})
 #: A pixel that is more oblong than this is a broken header, not a picture.
 _OBLONG = 8
 
@@ -24,7 +31,10 @@ class VideoStream:
     ``sar`` is the shape of a stored pixel, ``rotation`` the degrees (0, 90,
     180, 270) by which players turn the picture. ``rate`` is in frames per
     second; ``constant`` says that it holds throughout. ``start`` counts from
-    the file's own start. Times are in seconds, ``bitrate`` is in bit/s.
+    the file's own start. Times are in seconds, ``bitrate`` is in bit/s. The
+    ``color_*`` and ``field_order`` are ffprobe's words, empty where the file
+    does not say. ``spherical`` and ``stereo`` are ffprobe's side data of a
+    spherical video, empty for any other.
     """
 
     index: int
@@ -40,6 +50,23 @@ class VideoStream:
     frames: int | None = None
     pix_fmt: str = ""
     bitrate: int | None = None
+    color_space: str = ""
+    color_range: str = ""
+    color_trc: str = ""
+    color_primaries: str = ""
+    field_order: str = ""
+    spherical: Mapping[str, Any] = field(default_factory=dict)
+    stereo: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def hdr(self) -> bool:
+        """Whether the curve is one of high dynamic range: PQ (HDR10) or HLG."""
+        return self.color_trc in HDR_CURVES
+
+    @property
+    def rgb(self) -> bool:
+        """Whether pixels are stored as red, green and blue."""
+        return self.color_space == "gbr" or self.pix_fmt.startswith(_RGB)
 
     @property
     def display(self) -> tuple[Fraction, Fraction]:
@@ -178,7 +205,26 @@ def _video(stream: Mapping[str, Any], origin: float) -> VideoStream:
         frames=_whole(stream.get("nb_frames")),
         pix_fmt=str(stream.get("pix_fmt", "")),
         bitrate=_whole(stream.get("bit_rate")),
+        color_space=_told(stream, "color_space"),
+        color_range=_told(stream, "color_range"),
+        color_trc=_told(stream, "color_transfer"),
+        color_primaries=_told(stream, "color_primaries"),
+        field_order=_told(stream, "field_order"),
+        spherical=_side_data(stream, "Spherical Mapping"),
+        stereo=_side_data(stream, "Stereo 3D"),
     )
+
+
+def _told(stream: Mapping[str, Any], name: str) -> str:
+    value = stream.get(name)
+    return "" if value in (None, "unknown", "reserved") else str(value)
+
+
+def _side_data(stream: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    for side in stream.get("side_data_list") or []:
+        if side.get("side_data_type") == kind:
+            return dict(side)
+    return {}
 
 
 def _frame(stream: Mapping[str, Any]) -> tuple[int, int]:

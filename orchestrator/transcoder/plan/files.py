@@ -2,19 +2,13 @@
 
 from dataclasses import replace
 
-from orchestrator.query import Flac, Mp3, Mp4, Webm
-from orchestrator.transcoder.plan.context import (
-    FALLBACK_RATE,
-    Context,
-    Place,
-    Wanted,
-    snapped,
-    steady_by_count,
-)
+from orchestrator.query import Flac, Gif, Mp3, Mp4, Webm
+from orchestrator.transcoder.plan.codecs import in_two_passes, video_options
+from orchestrator.transcoder.plan.context import Context, Place, Wanted, snapped, steady_by_count
+from orchestrator.transcoder.plan.picture import film_filters, output_rate
 from orchestrator.transcoder.plan.sizes import Sized
 from orchestrator.transcoder.plan.sound import sound_chain
 from orchestrator.transcoder.plan.steps import Chain, Rendition
-from orchestrator.transcoder.plan.video import picture_filters, video_options
 from orchestrator.transcoder.ports import MediaError
 from orchestrator.transcoder.streams import VideoStream
 
@@ -36,31 +30,33 @@ def video_file(context: Context, one: Sized, video: VideoStream) -> Wanted:
     if context.material.probe.audio:
         made = replace(made, sound=sound_chain(context, asked))
     start = snapped(asked.start_time, video)
-    return Wanted(made, start, asked.duration, twice=asked.two_pass)
+    return Wanted(made, start, asked.duration, twice=in_two_passes(asked))
 
 
 def picture(
     context: Context, one: Sized, video: VideoStream, start: float, duration: float | None
 ) -> Rendition:
     """The picture of an output or a stream; the file's name and options are to be set."""
-    asked, fit = one.place.asked, one.fit
-    steady = video.rate if video.constant else None
-    rate = asked.framerate or video.rate or FALLBACK_RATE
-    seconds = context.seconds(one.place.tag, start, duration)
+    tag, asked, fit = one.place.tag, one.place.asked, one.fit
+    if isinstance(asked, Gif):
+        raise TypeError(f"{tag} is no video of an encoder's")
+    rate, steady = output_rate(asked, video)
+    seconds = context.seconds(tag, start, duration)
     options = video_options(
         asked,
         rate,
-        steady=bool(asked.framerate or steady),
+        steady=steady,
         threads=context.means.threads,
-        crf=context.means.crfs.get(one.place.tag),
+        warn=lambda text: context.warn(f"{tag}: {text}"),
+        crf=context.means.crfs.get(tag),
     )
     return Rendition(
-        tag=one.place.tag,
+        tag=tag,
         kind="video",
         index=one.place.index,
         asked=asked,
         file="",
-        picture=Chain(picture_filters(asked, fit, steady), options),
+        picture=Chain(film_filters(context, tag, asked, fit, video, start), options),
         width=fit.width,
         height=fit.height,
         seconds=seconds,

@@ -39,9 +39,13 @@ class Fit:
     picture_height: int
     sar: Fraction = Fraction(1)
 
-    def filters(self, color_range: str) -> str:
-        """ffmpeg's filters from any picture to this frame; the range is ``tv`` or ``pc``."""
-        chain = f"scale={self.picture_width}:{self.picture_height}:out_range={color_range}"
+    def filters(self, color_range: str, scaling: str = "") -> str:
+        """ffmpeg's filters from any picture to this frame; the range is ``tv`` or ``pc``.
+
+        ``scaling`` are further options of the scaler, each with a colon before it.
+        """
+        size = f"{self.picture_width}:{self.picture_height}"
+        chain = f"scale={size}:out_range={color_range}{scaling}"
         size = f"{self.width}:{self.height}"
         if self.picture_width > self.width or self.picture_height > self.height:
             chain += f",crop={size}"

@@ -15,6 +15,7 @@ from orchestrator.query.sound import Sound
 from orchestrator.transcoder.packaging import Kind, Protection
 from orchestrator.transcoder.packaging import Rendition as Packaged
 from orchestrator.transcoder.plan.chain import chain_of, check_length, rung
+from orchestrator.transcoder.plan.codecs import in_two_passes
 from orchestrator.transcoder.plan.context import Context, Place, Wanted, snapped
 from orchestrator.transcoder.plan.files import picture
 from orchestrator.transcoder.plan.packings import check_protected, packing
@@ -195,7 +196,7 @@ class _Ladder:
             part=True,
         )
         start = snapped(asked.start_time, self._video)
-        return Wanted(made, start, asked.duration, twice=stream.two_pass)
+        return Wanted(made, start, asked.duration, twice=in_two_passes(stream))
 
     def _heard(self, place: Place[object], turn: _Turn) -> tuple[str, str | None]:
         """The group and the file of a stream's sound; a new one is added to what is made."""

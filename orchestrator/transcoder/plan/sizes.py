@@ -7,7 +7,7 @@ source. If all have, the first one is made at the source's size.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestrator.query import Mp4, Stream, Webm
+from orchestrator.query import Gif, Mp4, Stream, Webm
 from orchestrator.transcoder.plan.context import Context, Place
 from orchestrator.transcoder.plan.geometry import Fit, fit_video, taller
 from orchestrator.transcoder.streams import VideoStream
@@ -17,12 +17,12 @@ from orchestrator.transcoder.streams import VideoStream
 class Sized:
     """A video that is made, and its frame."""
 
-    place: Place[Mp4 | Webm | Stream]
+    place: Place[Mp4 | Webm | Gif | Stream]
     fit: Fit
 
 
 def sized(
-    context: Context, places: Sequence[Place[Mp4 | Webm | Stream]], video: VideoStream
+    context: Context, places: Sequence[Place[Mp4 | Webm | Gif | Stream]], video: VideoStream
 ) -> tuple[tuple[Sized, ...], tuple[str, ...]]:
     """The videos that are made, in their order, and the tags of those left out."""
     upscale = context.query.upscale

@@ -1,0 +1,221 @@
+"""Which colours an output has, and the filters that turn the source's into them.
+
+A stream says by four marks how its numbers are colours: matrix (``color_space``),
+range, transfer curve and primaries (ITU-T H.273). Marks alone change what players
+show, so wherever a mark differs from the source's the pixels are converted too.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from orchestrator.query import Gif, Mp4, Stream, Webm
+from orchestrator.transcoder.plan.context import Context
+from orchestrator.transcoder.ports import MediaError
+from orchestrator.transcoder.streams import HDR_CURVES, VideoStream
+
+#: What has colours that a query sets.
+_Coloured = Mp4 | Webm | Stream
+
+#: The documents' names, where ffmpeg's are others.
+_SPACES: Final = {
+    "rgb": "gbr",
+    "ycocg": "ycgco",
+    "bt2020_ncl": "bt2020nc",
+    "bt2020_cl": "bt2020c",
+}
+_RANGES: Final = {"mpeg": "tv", "jpeg": "pc"}
+_CURVES: Final = {
+    "gamma22": "bt470m",
+    "gamma28": "bt470bg",
+    "log": "log100",
+    "log_sqrt": "log316",
+    "iec61966_2_4": "iec61966-2-4",
+    "bt1361": "bt1361e",
+    "iec61966_2_1": "iec61966-2-1",
+    "bt2020_10bit": "bt2020-10",
+    "bt2020_12bit": "bt2020-12",
+}
+
+#: Matrices that the scaler converts by itself, at no cost of its own.
+_BY_SCALER: Final = frozenset({"bt709", "fcc", "smpte170m", "bt470bg", "smpte240m", "bt2020nc"})
+#: Nothing here converts to or from these.
+_FIXED: Final = frozenset({"gbr", "smpte2085", "bt1361e", "smpte428"})
+#: Lines from which on untagged video is taken for HD, as players do.
+_HD_LINES = 720
+
+#: The nominal white of SDR in nits: what is as bright as it stays as it is.
+_WHITE = 100
+#: Of what ffmpeg has, Mobius leaves what SDR can show as it was: a chart graded
+#: for SDR came back from HDR10 within 14 of 255 per channel, with Hable within 30.
+_TONE_MAPPING = "tonemap=mobius:desat=0"
+_HDR_SIDE_DATA = (
+    "MASTERING_DISPLAY_METADATA",
+    "CONTENT_LIGHT_LEVEL",
+    "DYNAMIC_HDR_PLUS",
+    "DOVI_METADATA",
+    "DOVI_RPU_BUFFER",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Colours:
+    """The four marks in ffmpeg's words; an empty one is not written."""
+
+    space: str = ""
+    range: str = "tv"
+    trc: str = ""
+    primaries: str = ""
+
+    @property
+    def marks(self) -> str:
+        """The filter that marks frames so; encoders write what frames say."""
+        return (
+            f"setparams=range={self.range}:colorspace={self.space or 'unknown'}:"
+            f"color_trc={self.trc or 'unknown'}:color_primaries={self.primaries or 'unknown'}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """From the source's colours to ``to``: options of the scaler, then filters."""
+
+    to: Colours
+    scaling: str = ""
+    filters: tuple[str, ...] = ()
+
+
+def conversion(
+    context: Context, tag: str, asked: _Coloured | Gif, video: VideoStream
+) -> Conversion:
+    """How an output gets its colours.
+
+    Raises ``MediaError`` for colours that nothing here can convert to. Warns
+    where ``hdr_to_sdr`` has nothing to do, and where HDR is kept in 8 bits.
+    """
+    source = _of(video)
+    to_sdr = asked.hdr_to_sdr and video.hdr
+    if asked.hdr_to_sdr and not video.hdr:
+        context.warn(f"{tag}: hdr_to_sdr changes nothing: the source is not HDR (PQ or HLG)")
+    elif video.hdr and not to_sdr:
+        context.warn(
+            f"{tag}: the source is HDR and is kept so, in 8 bits, where banding may show; "
+            "hdr_to_sdr=1 makes SDR of it"
+        )
+    base = Colours("bt709", source.range, "bt709", "bt709") if to_sdr else source
+    to = _wanted(asked, base) if not isinstance(asked, Gif) else base
+    if to_sdr:
+        if to.trc in HDR_CURVES:
+            raise MediaError(f"{tag}: color_trc {to.trc} is HDR, which hdr_to_sdr removes")
+        return Conversion(to, filters=_tone_mapped(_assumed(source, video), to))
+    return _converted(tag, _assumed(source, video), to, video)
+
+
+def scaler_matrix(colours: Colours, video: VideoStream) -> str | None:
+    """The matrix that the scaler turns RGB into for these colours; None for one it doesn't know."""
+    space = colours.space or _guess(video)
+    return space if space in _BY_SCALER else None
+
+
+def _of(video: VideoStream) -> Colours:
+    """The source's own marks. RGB has no matrix to keep: it becomes BT.709's."""
+    return Colours(
+        space="bt709" if video.rgb else video.color_space,
+        range="pc" if video.color_range == "pc" else "tv",
+        trc=video.color_trc,
+        primaries=video.color_primaries,
+    )
+
+
+def _wanted(asked: _Coloured, base: Colours) -> Colours:
+    full = asked.pix_format.startswith("yuvj")
+    ranged = {None: "pc" if full else "tv", "keep": base.range}
+    return Colours(
+        space=_named(asked.color_space, base.space, _SPACES),
+        range=ranged.get(asked.color_range) or _named(asked.color_range, "tv", _RANGES),
+        trc=_named(asked.color_trc, base.trc, _CURVES),
+        primaries=_named(asked.color_primaries, base.primaries, {}),
+    )
+
+
+def _named(asked: str | None, kept: str, names: dict[str, str]) -> str:
+    return kept if asked in (None, "keep") else names.get(asked or "", asked or "")
+
+
+def _guess(video: VideoStream) -> str:
+    return "bt709" if video.height >= _HD_LINES else "smpte170m"
+
+
+def _assumed(source: Colours, video: VideoStream) -> Colours:
+    """The source's colours, with what players take untagged video for."""
+    space = source.space or _guess(video)
+    wide = space.startswith("bt2020")
+    named = {"bt470bg": "bt470bg", "smpte170m": "smpte170m", "smpte240m": "smpte240m"}
+    return Colours(
+        space,
+        source.range,
+        source.trc or "bt709",
+        source.primaries or ("bt2020" if wide else named.get(space, "bt709")),
+    )
+
+
+def _converted(tag: str, source: Colours, to: Colours, video: VideoStream) -> Conversion:
+    known = Colours(
+        to.space or source.space, to.range, to.trc or source.trc, to.primaries or source.primaries
+    )
+    matrix = "out_color_matrix=bt709" if video.rgb else ""
+    curve = _curve(source.trc) != _curve(known.trc)
+    gamut = source.primaries != known.primaries
+    recoded = _alike(source.space) != _alike(known.space)
+    if not (curve or gamut or recoded):
+        return Conversion(to, scaling=f":{matrix}" if matrix else "")
+    _refuse_fixed(tag, source, known)
+    if not (curve or gamut) and {source.space, known.space} <= _BY_SCALER:
+        # RGB has no matrix to come from.
+        come = "" if video.rgb else f":in_color_matrix={source.space}"
+        return Conversion(to, scaling=f"{come}:out_color_matrix={known.space}")
+    scaling = f":{matrix}" if matrix else ""
+    return Conversion(to, scaling, (_zscale(source, known),))
+
+
+def _refuse_fixed(tag: str, source: Colours, to: Colours) -> None:
+    for name, before, after in (
+        ("color_space", source.space, to.space),
+        ("color_trc", source.trc, to.trc),
+    ):
+        if before != after and {before, after} & _FIXED:
+            raise MediaError(
+                f"{tag}: {name}: nothing here converts colours from {before} to {after}; "
+                "leave it out, or set it to 1 to keep the source's"
+            )
+
+
+def _alike(space: str) -> str:
+    """BT.601's matrix has two names, for its two television systems."""
+    return "smpte170m" if space == "bt470bg" else space
+
+
+def _curve(trc: str) -> str:
+    """The curves of BT.601, BT.709 and BT.2020 are one."""
+    return "bt709" if trc in ("smpte170m", "bt2020-10", "bt2020-12") else trc
+
+
+def _zscale(source: Colours, to: Colours) -> str:
+    return (
+        f"zscale=min={source.space}:tin={source.trc}:pin={source.primaries}:rin={to.range}:"
+        f"m={to.space}:t={to.trc}:p={to.primaries}:r={to.range}:dither=ordered"
+    )
+
+
+def _tone_mapped(source: Colours, to: Colours) -> tuple[str, ...]:
+    removed = tuple(f"sidedata=mode=delete:type={each}" for each in _HDR_SIDE_DATA)
+    return (
+        (
+            f"zscale=min={source.space}:tin={source.trc}:pin={source.primaries}:rin={to.range}:"
+            f"t=linear:npl={_WHITE}"
+        ),
+        "format=gbrpf32le",
+        f"zscale=p={to.primaries}",
+        _TONE_MAPPING,
+        f"zscale=t={to.trc}:m={to.space}:p={to.primaries}:r={to.range}:dither=ordered",
+        *removed,
+    )
