@@ -66,6 +66,19 @@ class ApiError(Exception):
         return {"error": int(self.code), "message": str(self), **self.more}
 
 
+#: Seconds after which a client may ask a busy service again.
+_RETRY_AFTER = 60
+
+
+def busy(why: str) -> ApiError:
+    """The answer of a service that can take no more now."""
+    return ApiError(
+        Code.SYSTEM_BUSY,
+        f"{why}; try again in {_RETRY_AFTER} seconds",
+        retry_after=_RETRY_AFTER,
+    )
+
+
 #: A record's list in the status document, by the output's kind.
 _LISTS = {"video": "videos", "audio": "audios", "image": "images", "text": "texts"}
 _NAMED = tuple(_LISTS.values())
@@ -78,16 +91,16 @@ def outline(query: EncodeQuery) -> list[dict[str, Any]]:
     """
     seen: dict[str, int] = {}
     found: list[dict[str, Any]] = []
-    for wanted in query.format:
+    for index, wanted in enumerate(query.format):
         kind = kind_of(wanted)
         place = seen[kind] = seen.get(kind, -1) + 1
         tag = f"{kind}-0-{place}"
         if isinstance(wanted, Streaming):
             streams: Sequence[Tagged] = wanted.stream
             for number, stream in enumerate(streams):
-                found.append(_record(f"{tag}-{number}", kind, wanted.output, stream.tag))
+                found.append(_record(f"{tag}-{number}", kind, wanted.output, stream.tag, index))
         else:
-            found.append(_record(tag, kind, wanted.output, wanted.tag))
+            found.append(_record(tag, kind, wanted.output, wanted.tag, index))
     return found
 
 
@@ -96,7 +109,7 @@ def records(made: Produced, stored: Mapping[str, Any]) -> list[dict[str, Any]]:
     parts: Sequence[Produced | Member] = made.members or (made,)
     return [
         {
-            **_record(each.tag, each.kind, made.output, each.user_tag),
+            **_record(each.tag, each.kind, made.output, each.user_tag, made.format_index),
             "size": each.size,
             "duration": each.duration,
             "bitrate": each.bitrate,
@@ -107,10 +120,10 @@ def records(made: Produced, stored: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _record(tag: str, kind: str, output: str, user_tag: str | None) -> dict[str, Any]:
+def _record(tag: str, kind: str, output: str, user_tag: str | None, index: int) -> dict[str, Any]:
     # The official SDK looks for the URL of a metadata output among the videos.
     listed = "videos" if output == "metadata" else _LISTS[kind]
-    return {"list": listed, "tag": tag, "output": output, "user_tag": user_tag}
+    return {"list": listed, "tag": tag, "output": output, "user_tag": user_tag, "index": index}
 
 
 def status_document(
@@ -131,7 +144,7 @@ def status_document(
         "error_description": task.error,
         "source_size": task.facts.get("source_size"),
         "duration": task.facts.get("duration"),
-        "warnings": list(task.facts.get("warnings", ())),
+        "warnings": [*task.facts.get("warnings", ()), *task.notices],
         "payload": task.payload,
     }
     lists: dict[str, list[dict[str, Any]]] = {name: [] for name in _NAMED}
@@ -149,15 +162,16 @@ def _overall(task: Task, progress: Mapping[str, float] | None) -> float:
 def _output(
     each: Mapping[str, Any], task: Task, progress: Mapping[str, float], base_url: str
 ) -> dict[str, Any]:
-    failed = task.state is TaskState.ERROR
-    done = task.state in (TaskState.SAVING, TaskState.COMPLETED)
-    size = each.get("size")
-    return {
+    """One output's entry. Its record says if it is ``stored``, or the ``error`` that it met."""
+    stored, size = each.get("stored", False), each.get("size")
+    error = each.get("error") or (None if stored else task.error)
+    done = stored or task.state in (TaskState.SAVING, TaskState.COMPLETED)
+    entry = {
         "tag": each["tag"],
         "user_tag": each["user_tag"],
-        "profile": None,
-        "status": str(task.state),
-        "percent": 100.0 if done else round(progress.get(each["tag"], 0.0), 3),
+        "profile": _profile(each, task),
+        "status": _state(each, task),
+        "percent": 100.0 if done and not error else round(progress.get(each["tag"], 0.0), 3),
         "url": _url(each, task, base_url),
         "storage": _storage(each, task, base_url),
         "output_format": each["output"],
@@ -165,9 +179,25 @@ def _output(
         "bitrate": each.get("bitrate"),
         "duration": each.get("duration"),
         "meta": each.get("meta", {}),
-        "error": int(failed),
-        "error_description": task.error,
+        "error": int(error is not None),
+        "error_description": error,
     }
+    if each["list"] == "texts":
+        entry["detected_language"] = each.get("meta", {}).get("detected_language")
+    return entry
+
+
+def _profile(each: Mapping[str, Any], task: Task) -> str | None:
+    """The stored profile that asked for an output, if one did."""
+    profiles: Sequence[str] = task.facts.get("profiles", ())
+    index = each.get("index", len(profiles))
+    return profiles[index] if index < len(profiles) else None
+
+
+def _state(each: Mapping[str, Any], task: Task) -> str:
+    if each.get("error"):
+        return str(TaskState.ERROR)
+    return str(TaskState.COMPLETED if each.get("stored") else task.state)
 
 
 def _url(each: Mapping[str, Any], task: Task, base_url: str) -> str | None:

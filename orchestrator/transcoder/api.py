@@ -1,9 +1,10 @@
-"""The methods of the API: ``/v1/access_token``, ``create_task``, ``start_encode2``, ``status``.
+"""The methods of the API: ``/v1/access_token``, ``create_task``, the two starts, ``status``.
 
 Every answer is JSON with HTTP status 200, failures too: the error is in the
 body, where the official SDK looks for it.
 """
 
+import asyncio
 import hashlib
 import hmac
 import re
@@ -17,55 +18,54 @@ import orjson
 import structlog
 from aiohttp import web
 
-from orchestrator.query import EncodeQuery, QueryError, parse_query
-from orchestrator.transcoder.answers import ApiError, Code, outline, status_document
-from orchestrator.transcoder.disk import free_bytes
-from orchestrator.transcoder.folders import DataFolder
+from orchestrator.transcoder.answers import ApiError, Code, busy, status_document
+from orchestrator.transcoder.profiles import Profiles
 from orchestrator.transcoder.queue import WorkQueue
 from orchestrator.transcoder.settings import TranscoderSettings, well_formed
-from orchestrator.transcoder.sources import Sources, without_credentials
-from orchestrator.transcoder.storage import Storage
-from orchestrator.transcoder.tasks import AlreadyStarted, Start, TaskStore, UnknownTask
+from orchestrator.transcoder.starts import (
+    Asked,
+    Starter,
+    is_token,
+    payload_of,
+    priority_of,
+    token_of,
+)
+from orchestrator.transcoder.stored import ids_of, input_of, variables_of
+from orchestrator.transcoder.tasks import TaskStore
 
 _log = structlog.get_logger(__name__)
 
 #: Seconds that a session token lasts, as the vendor's notes say of theirs.
 _SESSION = 24 * 3600
 
-#: Seconds after which a client may ask a busy service again.
-_RETRY_AFTER = 60
-
-_MAX_PAYLOAD = 1000
 _MAX_TOKENS = 1000
-_TOKEN = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _SESSION_TOKEN = re.compile(r"([0-9a-f]{8})([0-9a-f]{32})")
 
 _Form = Mapping[str, list[str]]
 
 
 class Api:
-    """Answers the four methods. ``base_url(request)`` is what URLs begin with."""
+    """Answers the methods. ``base_url(request)`` is what URLs begin with."""
 
     def __init__(
         self,
         settings: TranscoderSettings,
-        folder: DataFolder,
         tasks: TaskStore,
         queue: WorkQueue,
-        sources: Sources,
-        storage: Storage,
+        starter: Starter,
+        profiles: Profiles,
         base_url: Callable[[web.Request], str],
     ) -> None:
         self._keys = tuple(key.get_secret_value() for key in settings.api_keys)
-        self._min_free = settings.min_free_bytes
-        self._folder, self._tasks, self._queue = folder, tasks, queue
-        self._sources, self._storage, self._base_url = sources, storage, base_url
+        self._tasks, self._queue, self._starter = tasks, queue, starter
+        self._profiles, self._base_url = profiles, base_url
 
     def routes(self) -> list[web.RouteDef]:
         """What to add to the application's router."""
         methods = {
             "access_token": self._access_token,
             "create_task": self._create_task,
+            "start_encode": self._start_encode,
             "start_encode2": self._start_encode2,
             "status": self._status,
         }
@@ -90,46 +90,43 @@ class Api:
 
     async def _create_task(self, request: web.Request, form: _Form) -> dict[str, Any]:
         self._check_session(_required(form, "token"))
-        self._check_room()
+        self._queue.check_room()
         token = await self._tasks.create()
         _log.info("task_created", task=token)
         return {"task_token": token, "upload_url": f"{self._base_url(request)}/v1/upload_file"}
 
     async def _start_encode2(self, request: web.Request, form: _Form) -> dict[str, Any]:
-        token, payload = _required(form, "task_token"), _one(form, "payload")
-        if payload is not None and len(payload) > _MAX_PAYLOAD:
-            raise ApiError(
-                Code.BAD_PAYLOAD,
-                f"payload has {len(payload)} characters, and {_MAX_PAYLOAD} are allowed",
-            )
-        if not _TOKEN.fullmatch(token):
-            raise ApiError(Code.BAD_TOKEN, "task_token is not a task token")
-        document = _unwrapped(_required(form, "query"))
-        try:
-            if await self._start(token, document, payload):
-                self._queue.wake()
-        except UnknownTask as error:
-            raise ApiError(Code.TOKEN_NOT_FOUND, "there is no such task_token") from error
-        except AlreadyStarted as error:
-            raise ApiError(
-                Code.BAD_QUERY,
-                "this task was already started with another query; create a new task",
-            ) from error
-        return {"status_url": f"{self._base_url(request)}/v1/status"}
+        if "query" not in form and "profiles" in form:
+            return await self._start_encode(request, form)  # as the documents' stitching does
+        asked = Asked(
+            token_of(_required(form, "task_token")),
+            _unwrapped(_required(form, "query")),
+            payload_of(_one(form, "payload")),
+            priority_of(_one(form, "priority")),
+            self._base_url(request),
+        )
+        await self._starter.start(asked)
+        return {"status_url": f"{asked.base_url}/v1/status"}
 
-    async def _start(self, token: str, document: Mapping[str, Any], payload: str | None) -> bool:
-        query = _parsed(document)
-        source = without_credentials(query.source or "")
-        start = Start(document, _digest(document, payload), source, outline(query), payload)
-        if await self._tasks.was_started(token, start):
-            return False  # the same again: its answer was lost on the way
-        self._storage.check(query)
-        await self._sources.check(token, query)
-        if not source.startswith("tus:"):
-            self._check_room()
-        if started := await self._tasks.start(token, start):
-            _log.info("task_started", task=token, source=source)
-        return started
+    async def _start_encode(self, request: web.Request, form: _Form) -> dict[str, Any]:
+        token = token_of(_required(form, "task_token"))
+        ids = ids_of(_required(form, "profiles"))
+        given = input_of({name: values[-1] for name, values in form.items()})
+        variables = variables_of(_one(form, "output_path_variables"))
+        transfer = _one(form, "transfer_method") or None
+        document, owners = await asyncio.to_thread(
+            self._profiles.query, ids, transfer, variables, token
+        )
+        asked = Asked(
+            token,
+            {**given, **document},
+            payload_of(_one(form, "payload")),
+            priority_of(_one(form, "priority")),
+            self._base_url(request),
+            owners,
+        )
+        await self._starter.start(asked)
+        return {"status_url": f"{asked.base_url}/v1/status"}
 
     async def _status(self, request: web.Request, form: _Form) -> dict[str, Any]:
         tokens = _tokens(form)
@@ -152,11 +149,6 @@ class Api:
                 Code.TOKEN_NOT_FOUND, "token has expired or was never given; get a new one"
             )
 
-    def _check_room(self) -> None:
-        if free_bytes(self._folder.root) < self._min_free:
-            _log.warning("busy", reason="disk nearly full")
-            raise _busy("the service's disk is nearly full")
-
 
 def _answering(
     method: Callable[[web.Request, _Form], Awaitable[dict[str, Any]]],
@@ -170,7 +162,7 @@ def _answering(
             answer = error.answer()
         except sqlite3.OperationalError:
             _log.exception("store_failed", method=request.path)
-            answer = _busy("the service can't write to its disk").answer()
+            answer = busy("the service can't write to its disk").answer()
         except web.HTTPException:
             raise
         except Exception:  # noqa: BLE001 - the client still gets an answer
@@ -209,7 +201,7 @@ def _tokens(form: _Form) -> list[str]:
     if not values:
         raise ApiError(Code.FIELD_REQUIRED, "task_tokens is required", field="task_tokens")
     tokens = list(dict.fromkeys(text.strip() for value in values for text in value.split(",")))
-    if not all(_TOKEN.fullmatch(token) for token in tokens):
+    if not all(is_token(token) for token in tokens):
         raise ApiError(
             Code.BAD_TOKENS, "task_tokens must be task tokens with commas between them, no JSON"
         )
@@ -235,27 +227,6 @@ def _unwrapped(text: str) -> Mapping[str, Any]:
     return outer["query"]
 
 
-def _parsed(document: Mapping[str, Any]) -> EncodeQuery:
-    try:
-        query = parse_query(document)
-    except QueryError as error:
-        missing = error.problems[0].message == "is required"
-        code = Code.FIELD_REQUIRED if missing else Code.BAD_QUERY
-        raise ApiError(code, f"{error.field}: {error.message}", field=error.field) from error
-    if query.callback_url is not None:
-        raise ApiError(
-            Code.BAD_QUERY,
-            "query.callback_url: callbacks are not supported yet; ask /v1/status instead",
-            field="query.callback_url",
-        )
-    return query
-
-
-def _digest(document: Mapping[str, Any], payload: str | None) -> str:
-    canonical = orjson.dumps([document, payload], option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(canonical).hexdigest()
-
-
 def _signature(key: str, expires: int) -> str:
     """Session tokens are signed with the key that they were given for: none is stored."""
     message = f"session {expires}".encode()
@@ -264,11 +235,3 @@ def _signature(key: str, expires: int) -> str:
 
 def _same(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode(), other.encode())
-
-
-def _busy(why: str) -> ApiError:
-    return ApiError(
-        Code.SYSTEM_BUSY,
-        f"{why}; try again in {_RETRY_AFTER} seconds",
-        retry_after=_RETRY_AFTER,
-    )

@@ -54,6 +54,31 @@ CREATE TABLE IF NOT EXISTS uploads (
     created   REAL NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS uploads_task ON uploads (task);
+CREATE TABLE IF NOT EXISTS notices (
+    task      TEXT NOT NULL,
+    notice    TEXT NOT NULL,
+    PRIMARY KEY (task, notice)
+) STRICT;
+CREATE TABLE IF NOT EXISTS restarts (
+    task      TEXT PRIMARY KEY,
+    again     TEXT NOT NULL UNIQUE
+) STRICT;
+CREATE TABLE IF NOT EXISTS callbacks (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    task      TEXT NOT NULL,
+    event     TEXT NOT NULL,
+    letter    TEXT NOT NULL,
+    tries     INTEGER NOT NULL DEFAULT 0,
+    due       REAL NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX IF NOT EXISTS callbacks_task ON callbacks (task, id);
+CREATE TABLE IF NOT EXISTS chains (
+    tag       TEXT NOT NULL,
+    place     TEXT NOT NULL,
+    facts     TEXT NOT NULL,
+    at        REAL NOT NULL,
+    PRIMARY KEY (tag, place)
+) STRICT;
 """
 
 

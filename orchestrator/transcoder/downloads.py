@@ -20,9 +20,9 @@ class Downloads:
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
         task = await self._tasks.by_key(request.match_info["key"])
-        if task is None or task.ended is None:
+        if task is None:
             raise web.HTTPNotFound(text="there is no such output\n")
-        if task.ended + self._keep < time.time():
+        if task.ended is not None and task.ended + self._keep < time.time():
             raise web.HTTPGone(text="this output was kept for a while and is gone now\n")
         file = self._storage.find(task.key, request.match_info["path"])
         if file is None:

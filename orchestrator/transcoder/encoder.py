@@ -7,6 +7,9 @@ from pathlib import Path
 from orchestrator.query import EncodeQuery, Thumbnail, Thumbnails
 from orchestrator.transcoder.assembly import Assembly
 from orchestrator.transcoder.checks import check_image, check_media, media_output
+from orchestrator.transcoder.losses import Losses, ignored
+from orchestrator.transcoder.memory import Memory, needed
+from orchestrator.transcoder.keyframes import keyframes
 from orchestrator.transcoder.plan import (
     Comparison,
     Description,
@@ -18,10 +21,18 @@ from orchestrator.transcoder.plan import (
     Step,
     Transcription,
     commands,
-    compile_plan,
+    compile_softly,
     material,
 )
-from orchestrator.transcoder.ports import Encoded, Inputs, MediaError, Notice, Produced, Watcher
+from orchestrator.transcoder.ports import (
+    Encoded,
+    EncodingFailed,
+    Inputs,
+    MediaError,
+    Notice,
+    Produced,
+    Watcher,
+)
 from orchestrator.transcoder.probe import probe_source
 from orchestrator.transcoder.progress import Board, Meter
 from orchestrator.transcoder.runner import EncodeError, Limits, Stuck, run
@@ -37,7 +48,8 @@ class FfmpegEncoder:
 
     ``threads`` limits each codec of a task (0: ffmpeg decides); with several
     tasks at a time, cores divided by tasks keeps them from fighting. ``nice``
-    is added to the niceness of every ffmpeg.
+    is added to the niceness of every ffmpeg. A task waits until ``memory`` has
+    room for it.
     """
 
     def __init__(
@@ -48,8 +60,10 @@ class FfmpegEncoder:
         nice: int = 5,
         limits: Limits | None = None,
         speech: Speech | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._toolchain, self._threads = toolchain, threads
+        self._memory = memory or Memory()
         self._limits = replace(limits or Limits(), nice=nice)
         self._speech = speech or Speech(toolchain, None)
 
@@ -66,25 +80,39 @@ class FfmpegEncoder:
         film = material(inputs, probes)
         abilities = await describe(self._toolchain)
         means = Means(
-            abilities.encoders, self._threads, dict(inputs.assets), earlier=inputs.earlier
+            abilities.encoders,
+            self._threads,
+            dict(inputs.assets),
+            earlier=inputs.earlier,
+            keyframes=await keyframes(self._toolchain, query, film),
         )
-        plan = compile_plan(query, film, means)
+        plan, missed = compile_softly(query, film, means)
+        losses = Losses(query, missed)
         board = Board(plan.tags, watcher.progress)
         board.reach(plan.left_out, 100.0)
         task = _Task(
-            self._toolchain, self._threads, self._limits, film, folder, board, self._speech
+            self._toolchain, self._threads, self._limits, film, folder, board, self._speech, losses
         )
         for step in plan.steps:
             if isinstance(step, Transcription) and not step.asked.allow_soft_fail:
                 await asyncio.to_thread(check, self._speech, step)
         if query.refresh_playlist:
             task.tell(watcher)
-        for step in plan.steps:
-            await task.take(step)
+        async with self._memory.hold(needed(plan, film)):
+            for step in plan.steps:
+                await task.take(step)
+        if losses.missed and not task.outputs:
+            raise losses.total()
         return Encoded(
             outputs=tuple(sorted(task.outputs, key=lambda made: made.format_index)),
             duration=film.probe.duration,
-            warnings=(*map(Notice, plan.warnings), *plan.notices, *task.warnings()),
+            warnings=(
+                *map(Notice, plan.warnings),
+                *plan.notices,
+                *task.warnings(),
+                *ignored(losses.missed),
+            ),
+            missed=losses.missed,
         )
 
 
@@ -100,9 +128,10 @@ class _Task:
         folder: Path,
         board: Board,
         speech: Speech,
+        losses: Losses,
     ) -> None:
         self._toolchain, self._threads, self._limits = toolchain, threads, limits
-        self._film, self._folder, self._board = film, folder, board
+        self._film, self._folder, self._board, self._losses = film, folder, board, losses
         self._texts = Texts(toolchain, threads, limits, film, folder, speech)
         self._complaints = 0
         self._watcher: Watcher | None = None
@@ -127,11 +156,21 @@ class _Task:
         """Do one step of the plan. Raises ``MediaError``."""
         match step:
             case Pass():
-                await self._make(step)
+                left = tuple(made for made in step.renditions if not self._losses.has(made.index))
+                if left:
+                    await self._make(replace(step, renditions=left))
+            case _ if self._losses.has(step.index):
+                return
             case Description() | Transcription() | Comparison():
-                await self._write(step)
+                try:
+                    await self._write(step)
+                except MediaError as error:
+                    self._losses.bear((step.index,), error)
             case Package():
-                await self._package(step)
+                try:
+                    await self._package(step)
+                except MediaError as error:
+                    self._losses.bear((step.index,), EncodingFailed(str(error)))
 
     async def _write(self, step: Telling) -> None:
         """Write an output that tells of the source."""
@@ -148,29 +187,36 @@ class _Task:
         One that can't be written fails a shared ffmpeg, so then each has its
         own, and the error names the one that fails. Raises ``MediaError``.
         """
+        indexes = [made.index for made in step.renditions]
         try:
             complained = await self._run(step)
-        except Stuck:
-            raise
+        except Stuck as error:
+            self._losses.bear(indexes, error)
+            return
         except EncodeError as error:
             if error.source_at_fault or len(step.renditions) == 1:
-                raise _about(step, error) from error
-            await self._make_apart(step)
+                self._losses.bear(indexes, _about(step, error))
+            else:
+                await self._make_apart(step)
             return
         for made in step.renditions:
-            await self._finish(made, step, complained)
+            try:
+                await self._finish(made, step, complained)
+            except MediaError as error:
+                self._losses.bear((made.index,), error)
 
     async def _make_apart(self, step: Pass) -> None:
-        failed: list[str] = []
+        failed: list[MediaError] = []
         for made in step.renditions:
             try:
                 await self._make(replace(step, renditions=(made,)))
             except Stuck:
                 raise
             except MediaError as error:
-                failed.append(str(error))
+                failed.append(error)
         if failed:
-            raise MediaError("; ".join(dict.fromkeys(failed)))
+            kind = max((type(each) for each in failed), key=lambda each: each is EncodingFailed)
+            raise kind("; ".join(dict.fromkeys(map(str, failed))))
 
     async def _run(self, step: Pass) -> bool:
         """Run a pass; whether the decoder complained of the source."""
@@ -222,6 +268,8 @@ class _Task:
                 self._parts[made.tag] = await self._media(made, complained)
                 return
             self.outputs.append(await self._check(made, step, complained))
+        except EncodeError as error:
+            raise _about(replace(step, renditions=(made,)), error) from error
         except MediaError as error:
             raise MediaError(f"{made.tag}: {error}") from error
         self._board.reach((made.tag,), 100.0)
@@ -250,4 +298,4 @@ def _about(step: Pass, error: MediaError) -> MediaError:
     """The error, with the names of the outputs that it took."""
     if isinstance(error, EncodeError) and error.source_at_fault:
         return MediaError(f"the source can't be decoded: {error}")
-    return MediaError(f"{', '.join(step.tags)}: {error}")
+    return EncodingFailed(f"{', '.join(step.tags)}: {error}")

@@ -15,7 +15,8 @@ class DataFolder:
     """The layout of ``settings.data``, locked while open.
 
     ``uploads/<id>`` are tus uploads, ``work/<task>`` is a running task's own,
-    ``outputs/<key>`` can be downloaded, ``tasks.sqlite`` knows what all of it is.
+    ``outputs/<key>`` can be downloaded, ``tasks.sqlite`` knows what all of it is, and
+    ``key`` opens what is sealed in it. ``known_hosts`` are the SSH servers that were met.
     """
 
     def __init__(self, root: Path) -> None:
@@ -24,6 +25,10 @@ class DataFolder:
         self.work = self.root / "work"
         self.outputs = self.root / "outputs"
         self.database = self.root / "tasks.sqlite"
+        self.key = self.root / "key"
+        self.known_hosts = self.root / "known_hosts"
+        self.profiles = self.root / "profiles"
+        self.transfers = self.root / "transfers"
         self._lock: int | None = None
 
     def open(self) -> None:

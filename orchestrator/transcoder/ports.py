@@ -17,6 +17,13 @@ class MediaError(Exception):
     """
 
 
+class EncodingFailed(MediaError):
+    """Raised when an encode failed and neither the source nor the query is known to be why.
+
+    It alone is worth another try (``retry_on_error``).
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class SourceFile:
     """One source on this machine's disk, and which part of it to take, in seconds."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.transcoder.ports import MediaError
+from orchestrator.transcoder.ports import EncodingFailed
 from orchestrator.transcoder.processes import child
 from orchestrator.transcoder.progress import Meter
 from orchestrator.transcoder.reasons import in_plain_words
@@ -25,7 +25,7 @@ _COMPLAINT = re.compile(r"\[(?:error|fatal|panic)\]")
 _UNDECODABLE = 69
 
 
-class EncodeError(MediaError):
+class EncodeError(EncodingFailed):
     """Raised when ffmpeg gave up. ``source_at_fault``: no other output would fare better."""
 
     def __init__(self, message: str, *, source_at_fault: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import Self
@@ -11,6 +12,8 @@ from aiohttp import web
 
 from orchestrator.model.errors import BadInput
 from orchestrator.transcoder.api import Api
+from orchestrator.transcoder.callbacks import Herald, Outbox, Sender
+from orchestrator.transcoder.chains import Chains
 from orchestrator.transcoder.database import Database
 from orchestrator.transcoder.destinations import Reach
 from orchestrator.transcoder.disk import Disk
@@ -18,15 +21,19 @@ from orchestrator.transcoder.downloads import Downloads
 from orchestrator.transcoder.encoder import FfmpegEncoder
 from orchestrator.transcoder.folders import DataFolder
 from orchestrator.transcoder.ports import Encoder
+from orchestrator.transcoder.profiles import Profiles
 from orchestrator.transcoder.queue import WorkQueue
+from orchestrator.transcoder.room import Room
 from orchestrator.transcoder.settings import TranscoderSettings
 from orchestrator.transcoder.sources import Sources
 from orchestrator.transcoder.speech import Speech
+from orchestrator.transcoder.starts import Starter
 from orchestrator.transcoder.storage import Storage
 from orchestrator.transcoder.sweeper import Sweeper
 from orchestrator.transcoder.tasks import TaskStore
 from orchestrator.transcoder.toolchain import find_toolchain
 from orchestrator.transcoder.tus import TusServer, Uploads
+from orchestrator.transcoder.vault import Vault
 
 _log = structlog.get_logger(__name__)
 
@@ -87,19 +94,29 @@ class Transcoder:
         stack.callback(disk.close)
         database = await _open_database(folder, stack)
 
+        vault = Vault.at(folder.key)
         uploads = Uploads(database, disk, folder.uploads, settings.upload_expiry_hours * 3600)
-        reach = Reach(disk, folder.root / "known_hosts", settings.local_roots)
-        tasks, storage = TaskStore(database), Storage(folder.outputs, reach)
+        outbox, news = Outbox(database, vault), _News()
+        tasks = TaskStore(database, vault, Herald(outbox, news.progress, news.wake))
+        storage = Storage(folder.outputs, _reach(settings, folder, disk))
         limits = {"max_bytes": settings.max_upload_bytes, "reserve": settings.min_free_bytes}
         sources = Sources(uploads, disk, allow_private=settings.allow_private_sources, **limits)
         keep = settings.keep_hours * 3600
         self._sweeper = Sweeper(tasks, uploads, storage, disk, folder, keep)
-        queue = WorkQueue(tasks, uploads, sources, storage, encoder, disk, folder)
+        chains, room = Chains(database, vault), Room(folder.root, settings.min_free_bytes)
+        queue = WorkQueue(tasks, uploads, sources, storage, chains, encoder, disk, folder, room)
+        sender = Sender(outbox, tasks.warn, allow_private=settings.allow_private_sources)
+        news.of(queue, sender)
         tus = TusServer(uploads, disk, base_url=self._base_url, **limits)
-        api = Api(settings, folder, tasks, queue, sources, storage, self._base_url)
+        starter = Starter(tasks, queue, sources, storage, vault)
+        profiles = Profiles(
+            settings.profiles or folder.profiles, settings.transfers or folder.transfers
+        )
+        api = Api(settings, tasks, queue, starter, profiles, self._base_url)
 
         waiting = await self._recover(tasks)
         stack.push_async_callback(_cancel, asyncio.create_task(self._sweeper.run()))
+        stack.push_async_callback(_cancel, asyncio.create_task(sender.run()))
         queue.start(settings.at_once, waiting)
         stack.push_async_callback(queue.stop)
         downloads = Downloads(tasks, storage, keep)
@@ -147,6 +164,34 @@ def _own_encoder(settings: TranscoderSettings) -> Encoder:
     toolchain, threads = find_toolchain(), settings.threads
     speech = Speech(toolchain, settings.speech_models, threads=threads)
     return FfmpegEncoder(toolchain, threads=threads, speech=speech)
+
+
+class _News:
+    """What the herald, which writes in the store's thread, asks of what is built after it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._queue: WorkQueue | None = None
+        self._sender: Sender | None = None
+
+    def of(self, queue: WorkQueue, sender: Sender) -> None:
+        self._queue, self._sender = queue, sender
+
+    def progress(self, token: str) -> Mapping[str, float] | None:
+        return self._queue.progress(token) if self._queue else None
+
+    def wake(self) -> None:
+        if self._sender is not None:
+            self._loop.call_soon_threadsafe(self._sender.wake)
+
+
+def _reach(settings: TranscoderSettings, folder: DataFolder, disk: Disk) -> Reach:
+    return Reach(
+        disk,
+        folder.known_hosts,
+        roots=settings.local_roots,
+        allow_private=settings.allow_private_destinations,
+    )
 
 
 async def _open_database(folder: DataFolder, stack: AsyncExitStack) -> Database:

@@ -47,7 +47,17 @@ class TranscoderSettings(BaseModel):
     """Folders under which ``file://`` destinations may write; none by default."""
 
     allow_private_sources: bool = False
-    """Whether sources may be fetched from loopback, private and link-local addresses."""
+    """Whether sources may be fetched from loopback, private and link-local addresses, and
+    callbacks sent there."""
+
+    allow_private_destinations: bool = True
+    """Whether outputs may be sent to such addresses: storage often stands in one's own network."""
+
+    profiles: Path | None = None
+    """The folder of the profiles of ``/v1/start_encode``; None means ``profiles`` in ``data``."""
+
+    transfers: Path | None = None
+    """The folder of its transfer methods; None means ``transfers`` in ``data``."""
 
     speech_models: Path | None = None
     """The folder of Whisper models for ``speech_to_text``; None refuses that output.

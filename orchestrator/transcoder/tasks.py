@@ -4,13 +4,16 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 import orjson
 
+from orchestrator.transcoder import notices, restarts
 from orchestrator.transcoder.database import Database
+from orchestrator.transcoder.events import Event, Happened, Tell, nobody
+from orchestrator.transcoder.vault import Vault
 
 #: A task that was running in each of so many crashes in a row is not tried again.
 MAX_CRASHES = 3
@@ -53,9 +56,10 @@ class Task:
 
     ``key`` is the unguessable part of its download URLs. ``query`` is the inner
     query document until the task has ended. ``outputs`` are records that
-    ``answers`` makes and reads; ``facts`` are the source's size and duration and
-    the warnings. ``crashes`` counts the times in a row that the process died
-    while the task ran. Times are UNIX seconds.
+    ``answers`` makes and reads; ``facts`` are the source's size and duration, the
+    warnings, and what clients call the service (``base_url``); ``notices`` are
+    warnings that came apart from the encode. ``crashes`` counts the times in a row
+    that the process died while the task ran. Times are UNIX seconds.
     """
 
     token: str
@@ -69,13 +73,22 @@ class Task:
     outputs: Sequence[Mapping[str, Any]]
     facts: Mapping[str, Any]
     error: str | None
+    notices: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """That a failed task asks for another try; ``refused`` says why there can be none."""
+
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
     """A request to start: the inner query document, its digest, and what to log.
 
-    ``source`` goes to the log of starts and must hold no credentials.
+    ``source`` goes to the log of starts and must hold no credentials. Of two that
+    wait, the one with the higher ``priority`` goes first.
     """
 
     query: Mapping[str, Any]
@@ -83,13 +96,18 @@ class Start:
     source: str
     outputs: Sequence[Mapping[str, Any]]
     payload: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    priority: int = 0
 
 
 class TaskStore:
-    """Reads and writes of tasks. Everything it returns from is on disk."""
+    """Reads and writes of tasks. Everything it returns from is on disk.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    Queries lie there sealed by ``vault``.
+    """
+
+    def __init__(self, database: Database, vault: Vault, tell: Tell = nobody) -> None:
+        self._database, self._vault, self._tell = database, vault, tell
 
     async def create(self) -> str:
         """A new task; the answer is its token, 32 hex digits."""
@@ -103,7 +121,7 @@ class TaskStore:
         return token
 
     async def find(self, tokens: Sequence[str]) -> list[Task]:
-        """The tasks of ``tokens`` that exist."""
+        """The tasks of ``tokens`` that exist, without their queries."""
         return await self._database.run(lambda db: _find(db, tokens))
 
     async def was_started(self, token: str, start: Start) -> bool:
@@ -115,17 +133,40 @@ class TaskStore:
 
         Raises ``UnknownTask``, ``AlreadyStarted``.
         """
-        return await self._database.run(lambda db: _start(db, token, start))
+        sealed = self._vault.seal(_text(start.query))
+
+        def work(db: sqlite3.Connection) -> bool:
+            if _was_started(db, token, start):
+                return False
+            _start(db, token, start, sealed)
+            self._tell(db, self._one(db, token), Event(Happened.QUEUED))
+            return True
+
+        return await self._database.run(work)
 
     async def claim(self) -> Task | None:
         """The next task for a worker, its state moved on from ``queued``."""
-        return await self._database.run(_claim)
+
+        def work(db: sqlite3.Connection) -> Task | None:
+            rows = db.execute(_CLAIM).fetchall()
+            return self._with_query(rows[0]) if rows else None
+
+        return await self._database.run(work)
 
     async def move(self, token: str, state: TaskState) -> None:
         """Note how far a running task is."""
         await self._database.run(
             lambda db: db.execute("UPDATE tasks SET state = ? WHERE token = ?", (state, token))
         )
+
+    async def note(self, token: str, outputs: Sequence[Mapping[str, Any]], event: Event) -> None:
+        """Note what of a running task's outputs is stored, and tell of it as ``event``."""
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute("UPDATE tasks SET outputs = ? WHERE token = ?", (_text(outputs), token))
+            self._tell(db, self._one(db, token), event)
+
+        await self._database.run(work)
 
     async def release(self, token: str) -> None:
         """Queue a task again, in its old place, if it is still running."""
@@ -137,21 +178,51 @@ class TaskStore:
         outputs: Sequence[Mapping[str, Any]],
         facts: Mapping[str, Any],
         error: str | None = None,
-    ) -> None:
-        """Finish a task, with an ``error`` if it failed. Its query is forgotten."""
+        retry: Retry | None = None,
+    ) -> str | None:
+        """Finish a task, with an ``error`` if it failed. Its query is forgotten.
+
+        With ``retry`` the same request begins as a new task, once: the answer is
+        its token, and the failed task's warnings name it.
+        """
         state = TaskState.COMPLETED if error is None else TaskState.ERROR
         row = (state, time.time(), _text(outputs), _text(facts), error, token)
-        await self._database.run(
-            lambda db: db.execute(
+
+        def work(db: sqlite3.Connection) -> str | None:
+            before = db.execute("SELECT * FROM tasks WHERE token = ?", (token,)).fetchone()
+            db.execute(
                 "UPDATE tasks SET state = ?, ended = ?, outputs = ?, facts = ?, error = ?,"
                 " query = NULL, crashes = 0 WHERE token = ?",
                 row,
             )
-        )
+            if before is None:
+                return None
+            query = self._query(before)
+            told = restarts.begin(db, before, retry.refused) if retry else None
+            self._tell_of_end(db, replace(self._one(db, token), query=query), told)
+            if told is None or not told.again:
+                return None
+            self._tell(db, self._one(db, told.again), Event(Happened.QUEUED))
+            return told.again
+
+        return await self._database.run(work)
+
+    async def warn(self, token: str, notice: Mapping[str, Any]) -> None:
+        """Add a warning to a task's status, whatever its state; the same one counts once."""
+        await self._database.run(lambda db: notices.add(db, token, notice))
 
     async def recover(self) -> tuple[int, list[str]]:
         """After start-up: queue what was running. How many wait, and which gave up."""
-        return await self._database.run(_recover)
+
+        def work(db: sqlite3.Connection) -> tuple[int, list[str]]:
+            queries = {row["token"]: self._query(row) for row in db.execute(_RAN)}
+            waiting, given_up = _recover(db)
+            for token in given_up:
+                task = replace(self._one(db, token), query=queries.get(token))
+                self._tell_of_end(db, task, None)
+            return waiting, given_up
+
+        return await self._database.run(work)
 
     async def live_keys(self, ended_after: float) -> set[str]:
         """The download keys whose outputs are still to be kept."""
@@ -170,13 +241,40 @@ class TaskStore:
 
     async def forget(self, before: float) -> None:
         """Drop tasks that ended, or were created and never started, before then."""
-        await self._database.run(
-            lambda db: db.execute(
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute(
                 "DELETE FROM tasks WHERE ended < ? OR (state = ? AND created < ?"
                 " AND NOT EXISTS (SELECT 1 FROM uploads WHERE task = token))",
                 (before, TaskState.CREATED, before),
             )
-        )
+            for table in ("notices", "restarts", "callbacks"):
+                db.execute(f"DELETE FROM {table} WHERE task NOT IN (SELECT token FROM tasks)")  # noqa: S608
+
+        await self._database.run(work)
+
+    def _tell_of_end(
+        self, db: sqlite3.Connection, task: Task, restart: "restarts.Restart | None"
+    ) -> None:
+        """Every job ends with ``saved``, those that failed with ``error`` before it."""
+        if task.state is TaskState.ERROR:
+            self._tell(db, task, Event(Happened.ERROR))
+        self._tell(db, task, Event(Happened.SAVED))
+        if restart is not None:
+            what = Happened.RESTARTED if restart.again else Happened.RESTART_FAILED
+            self._tell(db, task, Event(what))
+
+    def _one(self, db: sqlite3.Connection, token: str) -> Task:
+        row = db.execute("SELECT * FROM tasks WHERE token = ?", (token,)).fetchone()
+        return replace(self._with_query(row), notices=notices.of(db, [token]).get(token, ()))
+
+    def _with_query(self, row: sqlite3.Row) -> Task:
+        return replace(_task(row), query=self._query(row))
+
+    def _query(self, row: sqlite3.Row) -> Mapping[str, Any] | None:
+        text = None if row["query"] is None else self._vault.open(row["query"])
+        query: Mapping[str, Any] | None = None if text is None else orjson.loads(text)
+        return query
 
 
 def _listed(states: Sequence[TaskState]) -> str:
@@ -195,7 +293,8 @@ def _find(db: sqlite3.Connection, tokens: Sequence[str]) -> list[Task]:
         some = tokens[at : at + _MANY]
         marks = ", ".join("?" * len(some))
         rows = db.execute(f"SELECT * FROM tasks WHERE token IN ({marks})", some)  # noqa: S608 - marks only
-        found.extend(_task(row) for row in rows)
+        told = notices.of(db, some)
+        found.extend(replace(_task(row), notices=told.get(row["token"], ())) for row in rows)
     return found
 
 
@@ -210,27 +309,26 @@ def _was_started(db: sqlite3.Connection, token: str, start: Start) -> bool:
     return True
 
 
-def _start(db: sqlite3.Connection, token: str, start: Start) -> bool:
-    if _was_started(db, token, start):
-        return False
+def _start(db: sqlite3.Connection, token: str, start: Start, sealed: str) -> None:
     place = db.execute(
         "INSERT INTO starts (task, payload, source, at) VALUES (?, ?, ?, ?)",
         (token, start.payload, start.source, time.time()),
     ).lastrowid
     db.execute(
-        "UPDATE tasks SET state = ?, place = ?, query = ?, digest = ?, payload = ?, outputs = ?"
-        " WHERE token = ?",
+        "UPDATE tasks SET state = ?, place = ?, query = ?, digest = ?, payload = ?, outputs = ?,"
+        " facts = ?, priority = ? WHERE token = ?",
         (
             TaskState.QUEUED,
             place,
-            _text(start.query),
+            sealed,
             start.digest,
             start.payload,
             _text(start.outputs),
+            _text(start.facts),
+            -start.priority,
             token,
         ),
     )
-    return True
 
 
 # Of the tasks that ran when the process died, one at a time is tried again:
@@ -245,11 +343,7 @@ RETURNING *
 """  # noqa: S608 - constants only
 
 
-def _claim(db: sqlite3.Connection) -> Task | None:
-    rows = db.execute(_CLAIM).fetchall()
-    return _task(rows[0]) if rows else None
-
-
+_RAN = f"SELECT token, query FROM tasks WHERE state IN {_RUNNING}"  # noqa: S608
 _BLAME = f"UPDATE tasks SET crashes = crashes + 1 WHERE state IN {_RUNNING}"  # noqa: S608
 _GIVE_UP = (
     "UPDATE tasks SET state = ?, ended = ?, query = NULL, error = ?"  # noqa: S608
@@ -286,7 +380,7 @@ def _task(row: sqlite3.Row) -> Task:
         created=row["created"],
         ended=row["ended"],
         crashes=row["crashes"],
-        query=None if row["query"] is None else orjson.loads(row["query"]),
+        query=None,
         payload=row["payload"],
         outputs=orjson.loads(row["outputs"]),
         facts=orjson.loads(row["facts"]),

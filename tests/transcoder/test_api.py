@@ -217,7 +217,6 @@ async def test_bad_queries_name_the_field(client, query, code, named):
         ({"source": "file:///etc/passwd"}, "query.source"),
         ({"source": "tus:" + "0" * 32}, "query.source"),
         ({"source": "tus:../tasks.sqlite"}, "query.source"),
-        ({"callback_url": "http://example.com/"}, "query.callback_url"),
         (
             {"stitch": ["http://example.com/a", "file:///etc/passwd"], "source": None},
             "query.stitch[1].url",
@@ -239,7 +238,7 @@ async def test_bad_queries_name_the_field(client, query, code, named):
         ),
     ],
 )
-async def test_what_is_not_supported_yet_is_said_at_the_start(client, changes, field):
+async def test_what_can_not_work_is_said_at_the_start(client, changes, field):
     task = await client.task()
     query = {"source": "http://example.com/film.mp4", "format": ONE_MP4, **changes}
     query = {name: value for name, value in query.items() if value is not None}

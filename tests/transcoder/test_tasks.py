@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 
 import pytest
+from cryptography.fernet import Fernet
 
 from orchestrator.transcoder.database import Database
 from orchestrator.transcoder.tasks import (
@@ -14,6 +15,7 @@ from orchestrator.transcoder.tasks import (
     TaskStore,
     UnknownTask,
 )
+from orchestrator.transcoder.vault import Vault
 
 QUERY = {"source": "tus:x", "format": [{"output": "mp4"}]}
 
@@ -32,7 +34,7 @@ async def database(tmp_path):
 
 @pytest.fixture
 def store(database):
-    return TaskStore(database)
+    return TaskStore(database, Vault(Fernet.generate_key()))
 
 
 async def begin(store, digest="d"):

@@ -1,6 +1,6 @@
 """Where outputs go when they leave the service: one ``Place`` for each scheme of URL."""
 
-from orchestrator.transcoder.destinations.deliver import Told, deliver
+from orchestrator.transcoder.destinations.deliver import Seen, Told, deliver
 from orchestrator.transcoder.destinations.opening import Target, open_place
 from orchestrator.transcoder.destinations.place import (
     Passing,
@@ -17,6 +17,7 @@ __all__ = [
     "Place",
     "Reach",
     "Refused",
+    "Seen",
     "Target",
     "Told",
     "Upload",

@@ -15,6 +15,9 @@ from orchestrator.transcoder.ports import MediaError
 #: Told of how many bytes of an output are there, and of how many there will be.
 Told = Callable[[int, int], None]
 
+#: What was delivered already: size and time of each file by its name in the folder.
+Seen = dict[str, tuple[int, int]]
+
 
 def _nobody(done: int, total: int) -> None:
     """Nobody wants to know."""
@@ -27,17 +30,25 @@ async def deliver(
     field: str,
     reach: Reach,
     told: Told = _nobody,
+    *,
+    seen: Seen | None = None,
 ) -> dict[str, Any]:
     """Store a file or a folder; the answer is its ``url`` and ``storage`` for the status.
 
     Segments go before playlists, and ``entry`` (which names the others) last,
-    so that nobody reads of a file before it is there. May be repeated. Raises
+    so that nobody reads of a file before it is there. May be repeated: with
+    ``seen``, which is kept up to date, only what is new or changed goes. Raises
     ``MediaError`` that begins with ``field``; ``OSError`` if ``source`` can't be read.
     """
     try:
         target = Target.of(wanted, reach)
         async with open_place(wanted, reach) as place:
-            await _store(place, await reach.disk.run(_uploads, source, entry, target, told))
+            files = await reach.disk.run(_files, source)
+            there = seen or {}
+            fresh = {name: found for name, found in files.items() if found != there.get(name)}
+            await _store(place, _uploads(source, fresh, entry, target, told))
+            if seen is not None:
+                seen.update(fresh)
     except (Refused, Passing) as error:
         raise MediaError(f"{field}: can't store on {Target.shown(wanted)}: {error}") from error
     return target.told(entry)
@@ -73,21 +84,25 @@ class _Tally:
         return moved
 
 
+def _files(source: Path) -> Seen:
+    """Every file with its size and time, by its name in the folder; a lone file has none."""
+    if not source.is_dir():
+        found = {"": source.stat()}
+    else:
+        paths = (path for path in source.rglob("*") if path.is_file())
+        found = {path.relative_to(source).as_posix(): path.stat() for path in paths}
+    return {name: (each.st_size, each.st_mtime_ns) for name, each in found.items()}
+
+
 def _uploads(
-    source: Path, entry: str | None, target: Target, told: Told
+    source: Path, files: Seen, entry: str | None, target: Target, told: Told
 ) -> list[tuple[int, Upload]]:
     """Every file with its rank, in the order of going."""
-    if source.is_dir():
-        found = [path for path in source.rglob("*") if path.is_file()]
-        names = {path.relative_to(source).as_posix(): path for path in found}
-    else:
-        names = {"": source}
-    sizes = {name: path.stat().st_size for name, path in names.items()}
-    tally = _Tally(sum(sizes.values()), told)
+    tally = _Tally(sum(size for size, _ in files.values()), told)
     listed = []
-    for name, path in names.items():
+    for name, (size, _) in files.items():
         where = target.file(name)
-        moved = tally.of(name)
-        upload = Upload(path, where, content_type(where), sizes[name], moved)
+        path = source / name if name else source
+        upload = Upload(path, where, content_type(where), size, tally.of(name))
         listed.append((rank(name, entry), upload))
     return sorted(listed, key=lambda each: (each[0], each[1].path))

@@ -4,6 +4,7 @@ from orchestrator.transcoder.plan.commands import commands
 from orchestrator.transcoder.plan.compiler import compile_plan
 from orchestrator.transcoder.plan.context import Means
 from orchestrator.transcoder.plan.material import Material, material
+from orchestrator.transcoder.plan.soft import compile_softly
 from orchestrator.transcoder.plan.steps import (
     Comparison,
     Cut,
@@ -32,5 +33,6 @@ __all__ = [
     "Transcription",
     "commands",
     "compile_plan",
+    "compile_softly",
     "material",
 ]

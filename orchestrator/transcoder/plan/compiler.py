@@ -11,7 +11,6 @@ from orchestrator.query import (
     AdvancedHls,
     EncodeQuery,
     Flac,
-    Gif,
     HlsAudio,
     Mp3,
     Mp4,
@@ -23,7 +22,6 @@ from orchestrator.query import (
 from orchestrator.query.outputs import Stream
 from orchestrator.transcoder.plan.context import Context, Means, Place, Wanted
 from orchestrator.transcoder.plan.files import sound_file, video_file
-from orchestrator.transcoder.plan.gif import moving
 from orchestrator.transcoder.plan.ladder import Rung, rungs, streams_of
 from orchestrator.transcoder.plan.material import Material
 from orchestrator.transcoder.plan.sizes import Sized, sized
@@ -31,17 +29,19 @@ from orchestrator.transcoder.plan.steps import Pass, Plan, Rendition, Step
 from orchestrator.transcoder.plan.stills import row, still
 from orchestrator.transcoder.plan.texts import told_first, told_last
 
-_Film = Mp4 | Webm | Gif | Stream
+_Film = Mp4 | Webm | Stream
 _Ladders = AdvancedHls | AdvancedDash | WebmDash | HlsAudio
 
 
-def compile_plan(query: EncodeQuery, material: Material, means: Means) -> Plan:
-    """How to make every output of ``query`` of ``material``.
+def compile_plan(
+    query: EncodeQuery, material: Material, means: Means, without: frozenset[int] = frozenset()
+) -> Plan:
+    """How to make every output of ``query`` of ``material``, save those at ``without``.
 
     Raises ``MediaError`` where the source can't give what is asked: no picture,
     a start behind its end.
     """
-    return _Compiler(Context(query, material, means)).plan()
+    return _Compiler(Context(query, material, means, without)).plan()
 
 
 class _Compiler:
@@ -70,8 +70,6 @@ class _Compiler:
         for one in self._films:
             if isinstance(one.place.asked, Mp4 | Webm):
                 yield video_file(self._context, one, self._context.material.picture())
-            elif isinstance(one.place.asked, Gif):
-                yield moving(self._context, one, self._context.material.picture())
         for place in self._context.places:
             match place.asked:
                 case Thumbnails():
@@ -132,7 +130,7 @@ def _sized_films(context: Context) -> tuple[tuple[Sized, ...], tuple[str, ...]]:
     """The videos that are made, files and streams, and the tags of those left out."""
     films: list[Place[_Film]] = []
     for place in context.places:
-        if isinstance(place.asked, Mp4 | Webm | Gif):
+        if isinstance(place.asked, Mp4 | Webm):
             films.append(place)
         elif isinstance(place.asked, _Ladders):
             for each in streams_of(place):

@@ -29,6 +29,8 @@ class Means:
     decides). ``assets`` are the files of the query's further URLs, ``earlier``
     what incremental chains made before (``ports.Inputs``). ``crfs`` are the
     constant rate factors that were searched for (``optimize_bitrate``), by tag.
+    ``keyframes`` are the moments of those before the starts of what is copied,
+    by start.
     """
 
     encoders: frozenset[str] = frozenset()
@@ -36,6 +38,7 @@ class Means:
     assets: dict[str, Path] = field(default_factory=dict)
     crfs: Mapping[str, float] = field(default_factory=dict)
     earlier: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    keyframes: Mapping[float, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,15 @@ class Wanted:
 class Context:
     """One compilation: what it is about, and the warnings that it gathers."""
 
-    def __init__(self, query: EncodeQuery, material: Material, means: Means) -> None:
+    def __init__(
+        self,
+        query: EncodeQuery,
+        material: Material,
+        means: Means,
+        without: frozenset[int] = frozenset(),
+    ) -> None:
         self.query, self.material, self.means = query, material, means
-        self.places = tuple(_places(query))
+        self.places = tuple(each for each in places_of(query) if each.index not in without)
         self._warnings: list[str] = []
         self._notices: list[Notice] = []
 
@@ -135,8 +144,8 @@ def steady_by_count(video: VideoStream) -> bool:
     return bool(video.constant and video.rate and video.frames)
 
 
-def _places(query: EncodeQuery) -> Iterator[Place[Any]]:
-    """The system tags, numbered per kind by the order in ``format``."""
+def places_of(query: EncodeQuery) -> Iterator[Place[Any]]:
+    """Every output that was asked for, with its system tag: numbered per kind, in their order."""
     seen: Counter[str] = Counter()
     for index, asked in enumerate(query.format):
         kind = kind_of(asked)
