@@ -78,7 +78,8 @@ def cells(images: Thumbnails) -> Thumbnails:
 
 def pixels(image: Thumbnail | Thumbnails) -> str:
     """The filter that makes a frame what the image's encoder takes."""
-    return "format=yuvj420p" if image.image_format == "jpg" else "format=rgb24"
+    # Straight from luma to rgb24, ffmpeg takes a way that makes pixels too dark by 2 of 255.
+    return "format=yuvj420p" if image.image_format == "jpg" else "format=gbrp,format=rgb24"
 
 
 def codec(image: Thumbnail | Thumbnails) -> tuple[str, ...]:
