@@ -11,6 +11,7 @@ from orchestrator.query import (
     AdvancedHls,
     EncodeQuery,
     Flac,
+    Gif,
     HlsAudio,
     Mp3,
     Mp4,
@@ -22,6 +23,7 @@ from orchestrator.query import (
 from orchestrator.query.outputs import Stream
 from orchestrator.transcoder.plan.context import Context, Means, Place, Wanted
 from orchestrator.transcoder.plan.files import sound_file, video_file
+from orchestrator.transcoder.plan.gif import moving
 from orchestrator.transcoder.plan.ladder import Rung, rungs, streams_of
 from orchestrator.transcoder.plan.material import Material
 from orchestrator.transcoder.plan.sizes import Sized, sized
@@ -29,7 +31,7 @@ from orchestrator.transcoder.plan.steps import Pass, Plan, Rendition, Step
 from orchestrator.transcoder.plan.stills import row, still
 from orchestrator.transcoder.plan.texts import told_first, told_last
 
-_Film = Mp4 | Webm | Stream
+_Film = Mp4 | Webm | Gif | Stream
 _Ladders = AdvancedHls | AdvancedDash | WebmDash | HlsAudio
 
 
@@ -70,6 +72,8 @@ class _Compiler:
         for one in self._films:
             if isinstance(one.place.asked, Mp4 | Webm):
                 yield video_file(self._context, one, self._context.material.picture())
+            elif isinstance(one.place.asked, Gif):
+                yield moving(self._context, one, self._context.material.picture())
         for place in self._context.places:
             match place.asked:
                 case Thumbnails():
@@ -130,7 +134,7 @@ def _sized_films(context: Context) -> tuple[tuple[Sized, ...], tuple[str, ...]]:
     """The videos that are made, files and streams, and the tags of those left out."""
     films: list[Place[_Film]] = []
     for place in context.places:
-        if isinstance(place.asked, Mp4 | Webm):
+        if isinstance(place.asked, Mp4 | Webm | Gif):
             films.append(place)
         elif isinstance(place.asked, _Ladders):
             for each in streams_of(place):
