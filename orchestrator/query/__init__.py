@@ -33,7 +33,7 @@ from orchestrator.query.outputs import (
 from orchestrator.query.picture import Logo
 from orchestrator.query.problems import QueryError
 from orchestrator.query.protection import CencDrm, Encryption, FpsDrm
-from orchestrator.query.recipe import QencodeRecipe
+from orchestrator.query.recipe import OrderRecipe, QencodeRecipe, TemplatedRecipe
 from orchestrator.query.request import EncodeQuery, StitchSource, parse_query
 from orchestrator.query.secrets import resolve_secrets
 from orchestrator.query.sound import Sound
@@ -67,6 +67,7 @@ __all__ = [
     "Metadata",
     "Mp3",
     "Mp4",
+    "OrderRecipe",
     "QencodeRecipe",
     "QueryError",
     "Repack",
@@ -79,6 +80,7 @@ __all__ = [
     "Subtitles",
     "Template",
     "TemplateError",
+    "TemplatedRecipe",
     "Thumbnail",
     "Thumbnails",
     "Video",

@@ -5,7 +5,7 @@ checked with samples in their places, and each row with its own fields.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from orchestrator.model.items import Problem
@@ -24,13 +24,31 @@ _REMEMBERED = 1024
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-class QueryCheck:
-    """The check of one job's query. ``file`` is how problems name it."""
+#: Reads a document as it will be sent, and raises ``QueryError`` where it can't be.
+Reader = Callable[[Mapping[str, Any], str], object]
 
-    def __init__(self, query: Mapping[str, Any], file: str) -> None:
-        self._file = file
+
+def _as_query(doc: Mapping[str, Any], file: str) -> object:
+    return parse_query({**doc, "source": "tus:any"}, file=file)
+
+
+class QueryCheck:
+    """The check of one job's request, a query unless ``root`` and ``read`` say otherwise.
+
+    ``file`` is how problems name it.
+    """
+
+    def __init__(
+        self,
+        query: Mapping[str, Any],
+        file: str,
+        *,
+        root: str = "query",
+        read: Reader = _as_query,
+    ) -> None:
+        self._file, self._read = file, read
         # A secret is not known before a request is sent: it is one more placeholder.
-        self._document = DocumentTemplate(_secrets_as_fields(query), "query")
+        self._document = DocumentTemplate(_secrets_as_fields(query), root)
         self._secrets = {name: "1" for name in self._document.names if name.startswith("env:")}
         templates = self._document.templates
         self._hidden = {
@@ -95,7 +113,7 @@ class QueryCheck:
 
     def _problems(self, query: Mapping[str, Any]) -> tuple[Problem, ...]:
         try:
-            parse_query({**query, "source": "tus:any"}, file=self._file)
+            self._read(query, self._file)
         except QueryError as error:
             return error.problems
         return ()

@@ -17,6 +17,7 @@ from orchestrator.query.base import Part
 from orchestrator.query.check import QueryCheck
 from orchestrator.query.collect import Collect, Verify
 from orchestrator.query.hours import BudgetTable, WindowTable
+from orchestrator.query.order import parse_order
 from orchestrator.query.problems import QueryError
 from orchestrator.query.sizes import in_bytes
 from orchestrator.query.templates import TemplateError, compile_template
@@ -89,7 +90,10 @@ class _JobFile(Part):
     service: _Given | None = None
     manifest: _Given
     payload: Text | None = None
-    query: dict[str, Any]
+    query: dict[str, Any] | None = None
+    order: dict[str, Any] | None = None
+    publish: _Given | None = None
+    origin_map: dict[str, str] = Field(default_factory=dict)
     collect: _CollectTable | None = None
     limits: Limits = Limits()
     queue: Queue = Queue()
@@ -103,7 +107,11 @@ class Job:
 
     ``manifest`` is an absolute path, or a glob with an absolute folder.
     ``query`` is the request's query as the file has it: without its source,
-    templates and ``${env:NAME}`` in place. ``payload`` is a template. ``service``
+    templates and ``${env:NAME}`` in place; empty where the job has only an
+    ``order``, which is the same for Transparent Edge. ``payload`` is a template.
+    ``publish`` is the URL of a folder that local sources are put into for a
+    service that downloads them, ``origin_map`` the URLs of local folders that it
+    can download from as they are. ``service``
     is None where the config's default is to be taken, ``window`` where the
     config's own holds.
     """
@@ -112,6 +120,9 @@ class Job:
     path: Path
     manifest: str
     query: Mapping[str, Any] = field(repr=False)
+    order: Mapping[str, Any] | None = field(default=None, repr=False)
+    publish: str | None = field(default=None, repr=False)
+    origin_map: Mapping[str, str] = field(default_factory=dict, repr=False)
     service: str | None = None
     payload: str | None = None
     collect: Collect | None = None
@@ -172,8 +183,7 @@ def _job(doc: dict[str, Any], path: Path, file: str) -> Job:
         table = _JobFile.model_validate(doc)
     except ValidationError as error:
         found += problems.problems_in(error, doc, file, unknown=_unknown_key)
-    if isinstance(doc.get("query"), dict):
-        found += _query_problems(doc["query"], file)
+    found += _request_problems(doc, file)
     if table is None:
         raise QueryError(found)
     name = table.name or path.stem
@@ -189,7 +199,10 @@ def _job(doc: dict[str, Any], path: Path, file: str) -> Job:
         name=name,
         path=path.absolute(),
         manifest=_absolute(folder, table.manifest),
-        query=table.query,
+        query=table.query or {},
+        order=table.order,
+        publish=table.publish,
+        origin_map=table.origin_map,
         service=table.service,
         payload=table.payload,
         collect=collect,
@@ -198,6 +211,33 @@ def _job(doc: dict[str, Any], path: Path, file: str) -> Job:
         window=table.window,
         budget=table.budget,
     )
+
+
+def _request_problems(doc: Mapping[str, Any], file: str) -> tuple[Problem, ...]:
+    """What is wrong with the query and the order; a job has one of them, or both."""
+    if doc.get("query") is None and doc.get("order") is None:
+        hint = "[query] is for Qencode and the local service, [order] for Transparent Edge"
+        return (Problem(file, "is required", hint, field="query"),)
+    query, order = doc.get("query"), doc.get("order")
+    return (
+        *(_query_problems(query, file) if isinstance(query, dict) else ()),
+        *(_order_problems(order, file) if isinstance(order, dict) else ()),
+    )
+
+
+def _order_problems(order: Mapping[str, Any], file: str) -> tuple[Problem, ...]:
+    if "origin" in order:
+        message = "the origin of each item comes from the manifest"
+        return (Problem(file, message, "take it out", field="order.origin"),)
+    try:
+        return QueryCheck(order, file, root="order", read=as_order).with_samples()
+    except TemplateError as error:
+        return (Problem(file, error.message, error.hint, field=error.field),)
+
+
+def as_order(doc: Mapping[str, Any], file: str) -> object:
+    """Read an order that has no origin yet. Raises ``QueryError``."""
+    return parse_order({"origin": "ftp://host/any", **doc}, file=file)
 
 
 def _query_problems(query: Mapping[str, Any], file: str) -> tuple[Problem, ...]:

@@ -9,7 +9,8 @@ from orchestrator.model.items import Item, Problem, Row, StitchPart
 from orchestrator.model.plain import PlainRecipe
 from orchestrator.query.check import QueryCheck
 from orchestrator.query.digest import BYTES, Digest
-from orchestrator.query.job import Job
+from orchestrator.query.job import Job, as_order
+from orchestrator.query.order import order_priority
 from orchestrator.query.problems import QueryError
 from orchestrator.query.secrets import SECRET, secrets_in
 from orchestrator.query.templates import (
@@ -23,24 +24,22 @@ from orchestrator.query.templates import (
 LONGEST_PAYLOAD = 1000
 
 
-class QencodeRecipe:
-    """Fills in a job's ``start_encode2`` request. Implements ``model.ports.Recipe``.
+class TemplatedRecipe:
+    """A request whose texts hold placeholders: what ``model.ports.Recipe`` asks for, and more.
 
     ``digest``, ``folder`` and ``check`` are called for every row of a manifest:
     everything that does not depend on the row is worked out here, once.
+    ``document`` is the job's table called ``root``.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, document: Mapping[str, Any], root: str, check: QueryCheck) -> None:
         self._job = job
-        self._query = DocumentTemplate(job.query, "query")
+        self._query = DocumentTemplate(document, root)
         self._payload = compile_template(job.payload, "payload") if job.payload else None
-        self._digest = Digest(job.query, job.payload or None)
-        self._check = QueryCheck(job.query, job.manifest)
+        self._digest = Digest(document, job.payload or None)
+        self._check = check
         #: The fields last seen and their folder: ``check`` and ``folder`` follow each other.
         self._last: tuple[Mapping[str, str] | None, str] = (None, "")
-        #: Where the service sends its callbacks if the job names no place of its own.
-        #: It makes no other output, so the digest knows nothing of it.
-        self.callback_url: str | None = None
         names = {*self._query.names, *(self._payload.names if self._payload else ())}
         self._names = tuple(sorted(names))
         self._plain = PlainValues(self._names)
@@ -56,16 +55,6 @@ class QencodeRecipe:
             (template, secrets_in("".join(p for p in template.pieces if isinstance(p, str))))
             for _, template in self._query.templates
         ]
-
-    def request(self, item: Item) -> Mapping[str, Any]:
-        """The body of ``start_encode2``: the query, wrapped in ``query``.
-
-        Raises ``BadInput`` naming the field that this item can't fill.
-        """
-        if problem := self._problem_with_query(item.fields):
-            raise QueryError([replace(problem, line=item.line, key=item.key)])
-        calls = {"callback_url": self.callback_url} if self.callback_url else {}
-        return {"query": {**calls, **_input(item), **self._query.render(item.fields)}}
 
     def payload(self, item: Item) -> str | None:
         """What the service is to hand back with its callbacks."""
@@ -115,6 +104,13 @@ class QencodeRecipe:
             longest_payload=LONGEST_PAYLOAD,
         )
 
+    def _filled(self, item: Item) -> Mapping[str, Any]:
+        """The document for an item. Raises ``QueryError`` naming what it can't fill."""
+        if problem := self._problem_with_query(item.fields):
+            raise QueryError([replace(problem, line=item.line, key=item.key)])
+        filled: Mapping[str, Any] = self._query.render(item.fields)
+        return filled
+
     def _payload_of(self, own: str | None, fields: Mapping[str, str]) -> str | None:
         if own is not None or self._payload is None:
             return own
@@ -152,6 +148,58 @@ class QencodeRecipe:
 
     def _problem(self, message: str, hint: str, field: str) -> Problem:
         return Problem(self._job.manifest, message, hint, field=field)
+
+
+class QencodeRecipe(TemplatedRecipe):
+    """Fills in a job's ``start_encode2`` request."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(job, job.query, "query", QueryCheck(job.query, job.manifest))
+        #: Where the service sends its callbacks if the job names no place of its own.
+        #: It makes no other output, so the digest knows nothing of it.
+        self.callback_url: str | None = None
+
+    def request(self, item: Item) -> Mapping[str, Any]:
+        """The body of ``start_encode2``: the query, wrapped in ``query``.
+
+        Raises ``BadInput`` naming the field that this item can't fill.
+        """
+        calls = {"callback_url": self.callback_url} if self.callback_url else {}
+        return {"query": {**calls, **_input(item), **self._filled(item)}}
+
+
+class OrderRecipe(TemplatedRecipe):
+    """Fills in a job's order for Transparent Edge: its origin and priority are the item's.
+
+    A priority of the job's own holds for all of its items.
+    """
+
+    def __init__(self, job: Job) -> None:
+        order = job.order or {}
+        check = QueryCheck(order, job.manifest, root="order", read=as_order)
+        super().__init__(job, order, "order", check)
+
+    def request(self, item: Item) -> Mapping[str, Any]:
+        """The order, in ``order``. Raises ``BadInput`` naming the field that can't be filled."""
+        priority = {"priority": order_priority(item.priority)}
+        return {"order": {"origin": _origin(item), **priority, **self._filled(item)}}
+
+    def check(self, row: Row) -> Problem | None:
+        """Why the row can't be encoded under this job; None if it can."""
+        if row.stitch:
+            problem = self._problem(
+                "an order has one source", "encode it at another service", "stitch"
+            )
+            return replace(problem, line=row.line, key=row.key)
+        return super().check(row)
+
+
+def _origin(item: Item) -> str:
+    """Where the service downloads the source from."""
+    remote = item.attempt.remote_source if item.attempt else None
+    if remote is None and item.is_local:
+        raise BadInput(f"{item.key}: the source is not published yet, so no service can read it")
+    return remote or str(item.source)
 
 
 def _input(item: Item) -> dict[str, Any]:

@@ -161,7 +161,13 @@ upload = 1
     ("text", "words"),
     [
         (SMALL, "job.toml: manifest: is required"),
-        ('manifest = "x"', "job.toml: query: is required"),
+        (
+            'manifest = "x"',
+            (
+                "job.toml: query: is required"
+                " ([query] is for Qencode and the local service, [order] for Transparent Edge)"
+            ),
+        ),
         ('manifest = "x"\nquery = 3', "job.toml:2: query: must be an object"),
         ('manifest = "x"\n[query]\nupscale = 1', "job.toml:2: query.format: is required"),
         (

@@ -1,9 +1,14 @@
 """Orders of Transparent Edge: what is read, and what is refused in words."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestrator.model.errors import BadInput
+from orchestrator.model.items import Attempt, Item, Row, StitchPart
+from orchestrator.model.states import State
+from orchestrator.query import Job, OrderRecipe, load_job
 from orchestrator.query.order import order_priority, parse_order
 from orchestrator.query.problems import QueryError
 
@@ -71,3 +76,62 @@ def test_what_is_wrong_is_named(change: dict[str, Any], field: str, said: str) -
 
 def test_priorities_of_items_are_spread_over_the_services() -> None:
     assert [order_priority(each) for each in range(11)] == [5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10]
+
+
+JOB = """
+manifest = "films"
+{more}
+[order]
+destinations = ["ftp://user:${{env:FTP_PASSWORD}}@ftp.example.com/out/{{stem}}"]
+[[order.jobs]]
+label = "iphone"
+filename = "{{stem}}.mp4"
+profile = "480p"
+"""
+
+
+def job_of(tmp_path: Path, more: str = "", text: str = JOB) -> Job:
+    file = tmp_path / "edge.toml"
+    file.write_text(text.format(more=more), encoding="utf-8")
+    return load_job(file)
+
+
+def test_a_job_with_an_order_is_filled_in_for_each_item(tmp_path: Path) -> None:
+    recipe = OrderRecipe(job_of(tmp_path))
+    fields = {"stem": "film", "name": "film.mov"}
+    attempt = Attempt(1, "edge", "", "", remote_source="ftp://host/film.mov")
+    item = Item(
+        1, "k", State.UPLOADED, "/films/film.mov", fields=fields, priority=10, attempt=attempt
+    )
+    order = recipe.request(item)["order"]
+    assert order["origin"] == "ftp://host/film.mov"
+    assert order["priority"] == 10
+    assert order["jobs"][0]["filename"] == "film.mp4"
+    assert "${env:FTP_PASSWORD}" in order["destinations"][0]
+    item.attempt = None
+    with pytest.raises(BadInput, match="not published yet"):
+        recipe.request(item)
+
+
+def test_an_orders_problems_name_the_line(tmp_path: Path) -> None:
+    broken = JOB.replace('filename = "{{stem}}.mp4"', 'filename = "a/b.mp4"')
+    with pytest.raises(QueryError, match=r"edge.toml:8: order.jobs\[0\].filename"):
+        job_of(tmp_path, text=broken)
+    with pytest.raises(QueryError, match=r"order.origin: the origin of each item"):
+        job_of(tmp_path, text=JOB.replace("[order]", '[order]\norigin = "ftp://h/x"'))
+    with pytest.raises(QueryError, match=r"query: is required"):
+        job_of(tmp_path, text='manifest = "films"\n')
+
+
+def test_rows_are_judged_as_they_fill_it_in(tmp_path: Path) -> None:
+    recipe = OrderRecipe(job_of(tmp_path))
+    good = Row("k", "/films/film.mov", fields={"stem": "film"})
+    assert recipe.check(good) is None
+    bad = recipe.check(Row("k", "/films/film.mov", fields={"stem": "a/b"}, line=7))
+    assert bad is not None
+    assert (bad.line, bad.field) == (7, "order.jobs[0].filename")
+    stitched = recipe.check(Row("k", None, stitch=(StitchPart("ftp://h/a"),), fields={"stem": "a"}))
+    assert stitched is not None
+    assert stitched.field == "stitch"
+    again = OrderRecipe(job_of(tmp_path))
+    assert recipe.digest(good) == again.digest(good)
