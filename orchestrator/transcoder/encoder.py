@@ -10,6 +10,7 @@ from orchestrator.transcoder.checks import check_image, check_media, media_outpu
 from orchestrator.transcoder.losses import Losses, ignored
 from orchestrator.transcoder.memory import Memory, needed
 from orchestrator.transcoder.keyframes import keyframes
+from orchestrator.transcoder.pertitle import PerTitle
 from orchestrator.transcoder.plan import (
     Comparison,
     Description,
@@ -49,7 +50,8 @@ class FfmpegEncoder:
     ``threads`` limits each codec of a task (0: ffmpeg decides); with several
     tasks at a time, cores divided by tasks keeps them from fighting. ``nice``
     is added to the niceness of every ffmpeg. A task waits until ``memory`` has
-    room for it.
+    room for it. ``curves`` is the folder that keeps what was measured for
+    ``optimize_bitrate``; None keeps nothing.
     """
 
     def __init__(
@@ -61,10 +63,12 @@ class FfmpegEncoder:
         limits: Limits | None = None,
         speech: Speech | None = None,
         memory: Memory | None = None,
+        curves: Path | None = None,
     ) -> None:
         self._toolchain, self._threads = toolchain, threads
         self._memory = memory or Memory()
         self._limits = replace(limits or Limits(), nice=nice)
+        self._per_title = PerTitle(toolchain, threads, self._limits, curves)
         self._speech = speech or Speech(toolchain, None)
 
     async def encode(
@@ -87,8 +91,11 @@ class FfmpegEncoder:
             keyframes=await keyframes(self._toolchain, query, film),
         )
         plan, missed = compile_softly(query, film, means)
+        found = await self._per_title.analyse(query, film, plan, folder, watcher)
+        if found.crfs:
+            plan, missed = compile_softly(query, film, replace(means, crfs=found.crfs))
         losses = Losses(query, missed)
-        board = Board(plan.tags, watcher.progress)
+        board = Board(plan.tags, watcher.progress, found.shares)
         board.reach(plan.left_out, 100.0)
         task = _Task(
             self._toolchain, self._threads, self._limits, film, folder, board, self._speech, losses
@@ -104,11 +111,12 @@ class FfmpegEncoder:
         if losses.missed and not task.outputs:
             raise losses.total()
         return Encoded(
-            outputs=tuple(sorted(task.outputs, key=lambda made: made.format_index)),
+            outputs=found.told(sorted(task.outputs, key=lambda made: made.format_index)),
             duration=film.probe.duration,
             warnings=(
                 *map(Notice, plan.warnings),
                 *plan.notices,
+                *found.warnings,
                 *task.warnings(),
                 *ignored(losses.missed),
             ),

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from orchestrator.model.errors import BadInput
 
+#: In the data folder: what was measured for ``optimize_bitrate``, for the next time.
+CURVES = "curves"
+
 
 class DataFolderInUse(BadInput):
     """Raised when another process serves from the same data folder."""

@@ -49,15 +49,30 @@ class Meter:
 
 
 class Board:
-    """The percent of every output of a task, told to the task's watcher."""
+    """The percent of every output of a task, told to the task's watcher.
 
-    def __init__(self, tags: Iterable[str], tell: Callable[[Mapping[str, float]], None]) -> None:
-        self._percents = dict.fromkeys(tags, 0.0)
+    ``begun`` is the percent by tag that was reached before, elsewhere; what
+    comes then makes up the rest.
+    """
+
+    def __init__(
+        self,
+        tags: Iterable[str],
+        tell: Callable[[Mapping[str, float]], None],
+        begun: Mapping[str, float] | None = None,
+    ) -> None:
+        self._begun = begun or {}
+        self._percents = {tag: self._begun.get(tag, 0.0) for tag in tags}
         self._tell = tell
 
     def reach(self, tags: Iterable[str], percent: float) -> None:
         """These outputs are this far; what is further already stays there."""
-        risen = {tag: percent for tag in tags if percent > self._percents.get(tag, 100.0)}
+        whole = {tag: self._whole(tag, percent) for tag in tags}
+        risen = {tag: to for tag, to in whole.items() if to > self._percents.get(tag, 100.0)}
         if risen:
             self._percents.update(risen)
             self._tell(dict(self._percents))
+
+    def _whole(self, tag: str, percent: float) -> float:
+        begun = self._begun.get(tag, 0.0)
+        return begun + percent * (100.0 - begun) / 100.0

@@ -19,7 +19,7 @@ from orchestrator.transcoder.destinations import Reach
 from orchestrator.transcoder.disk import Disk
 from orchestrator.transcoder.downloads import Downloads
 from orchestrator.transcoder.encoder import FfmpegEncoder
-from orchestrator.transcoder.folders import DataFolder
+from orchestrator.transcoder.folders import CURVES, DataFolder
 from orchestrator.transcoder.ports import Encoder
 from orchestrator.transcoder.profiles import Profiles
 from orchestrator.transcoder.queue import WorkQueue
@@ -163,7 +163,8 @@ class Transcoder:
 def _own_encoder(settings: TranscoderSettings) -> Encoder:
     toolchain, threads = find_toolchain(), settings.threads
     speech = Speech(toolchain, settings.speech_models, threads=threads)
-    return FfmpegEncoder(toolchain, threads=threads, speech=speech)
+    curves = settings.data / CURVES
+    return FfmpegEncoder(toolchain, threads=threads, speech=speech, curves=curves)
 
 
 class _News:

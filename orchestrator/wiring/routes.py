@@ -24,6 +24,7 @@ from orchestrator.services.tus import TusUploader
 from orchestrator.settings import TranscoderService
 from orchestrator.transcoder import Transcoder, TranscoderSettings
 from orchestrator.transcoder.encoder import FfmpegEncoder
+from orchestrator.transcoder.folders import CURVES
 from orchestrator.transcoder.runner import Limits
 from orchestrator.transcoder.speech import Speech
 from orchestrator.transcoder.toolchain import find_toolchain
@@ -104,7 +105,13 @@ async def _inside(settings: TranscoderService) -> AsyncIterator[tuple[str, str]]
     )
     limits = Limits(nice=settings.nice)
     speech = Speech(toolchain, served.speech_models, threads=served.threads, limits=limits)
-    encoder = FfmpegEncoder(toolchain, threads=served.threads, nice=settings.nice, speech=speech)
+    encoder = FfmpegEncoder(
+        toolchain,
+        threads=served.threads,
+        nice=settings.nice,
+        speech=speech,
+        curves=served.data / CURVES,
+    )
     async with Transcoder(served, encoder) as transcoder:
         yield transcoder.url, key
 

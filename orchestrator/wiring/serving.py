@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from orchestrator.config import Config
 from orchestrator.transcoder import Transcoder, TranscoderSettings
 from orchestrator.transcoder.encoder import FfmpegEncoder
+from orchestrator.transcoder.folders import CURVES
 from orchestrator.transcoder.runner import Limits
 from orchestrator.transcoder.samples import make_samples as samples
 from orchestrator.transcoder.speech import Speech
@@ -39,7 +40,13 @@ async def serve(config: Config, listen: str | None, ready: Callable[[str], None]
     )
     limits = Limits(nice=settings.nice)
     speech = Speech(toolchain, served.speech_models, threads=served.threads, limits=limits)
-    encoder = FfmpegEncoder(toolchain, threads=served.threads, nice=settings.nice, speech=speech)
+    encoder = FfmpegEncoder(
+        toolchain,
+        threads=served.threads,
+        nice=settings.nice,
+        speech=speech,
+        curves=served.data / CURVES,
+    )
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with Transcoder(served, encoder) as transcoder:
             ready(transcoder.url)
