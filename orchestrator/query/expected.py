@@ -1,7 +1,8 @@
 """What each output of a job should be, by the job's query. Pure."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import PurePath
 from typing import Any
@@ -80,7 +81,9 @@ class Expected:
     which part of the source it holds, in seconds; without ``length`` all the rest.
     ``files`` are names that its folder has, a streaming output's master playlist
     first; ``may_be`` are names that it may have. ``picture`` and ``sound`` are
-    ffprobe's names of the codecs, "" where the query names none.
+    ffprobe's names of the codecs, "" where the query names none. ``folder`` is a
+    name for a ladder, which has no tag of its own: the one that its streams share,
+    else the output's (``advanced_hls``, ``advanced_hls-2``).
     """
 
     shape: Shape
@@ -95,6 +98,7 @@ class Expected:
     may_be: tuple[str, ...] = ()
     picture: str = ""
     sound: str = ""
+    folder: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -114,6 +118,7 @@ class _Made:
     wanted: Format
     tag: str | None
     stream: Stream | AudioStream | None = None
+    folder: str = ""
 
 
 class Expectations:
@@ -162,7 +167,7 @@ def _format_of(output: Output, formats: Sequence[Format | None]) -> _Made | None
     By the client's own tag where that names one; else by its place among those
     of its kind, which a system tag ends in (``video-0-1``: the second).
     """
-    made = [each for wanted in formats if wanted for each in _each(wanted)]
+    made = list(_made(formats))
     named = [each for each in made if each.tag and each.tag == output.user_tag]
     if len(named) == 1:
         return named[0]
@@ -177,13 +182,23 @@ def _format_of(output: Output, formats: Sequence[Format | None]) -> _Made | None
     return None
 
 
-def _each(wanted: Format) -> Iterator[_Made]:
+def _made(formats: Sequence[Format | None]) -> Iterator[_Made]:
     """The outputs that status answers tell of: of a streaming one, each of its streams."""
-    if isinstance(wanted, AdvancedHls | AdvancedDash | WebmDash | HlsAudio):
-        for stream in wanted.stream:
-            yield _Made(wanted, stream.tag, stream)
-    else:
-        yield _Made(wanted, wanted.tag)
+    seen: Counter[str] = Counter()
+    for wanted in filter(None, formats):
+        seen[wanted.output] += 1
+        if isinstance(wanted, AdvancedHls | AdvancedDash | WebmDash | HlsAudio):
+            folder = _folder(wanted, seen[wanted.output])
+            for stream in wanted.stream:
+                yield _Made(wanted, stream.tag, stream, folder)
+        else:
+            yield _Made(wanted, wanted.tag)
+
+
+def _folder(wanted: AdvancedHls | AdvancedDash | WebmDash | HlsAudio, number: int) -> str:
+    tags = {stream.tag for stream in wanted.stream}
+    shared = tags.pop() if len(tags) == 1 else None
+    return shared or (wanted.output if number == 1 else f"{wanted.output}-{number}")
 
 
 def _expected(made: _Made, *, upscale: bool) -> Expected | None:
@@ -204,7 +219,7 @@ def _expected(made: _Made, *, upscale: bool) -> Expected | None:
             start, length = sound.start_time, sound.duration
             return Expected(Shape.MEDIA, frozenset({"audio"}), start=start, length=length)
         case _ as moving:
-            return _moving(moving, made.stream, upscale=upscale)
+            return replace(_moving(moving, made.stream, upscale=upscale), folder=made.folder)
 
 
 def _moving(

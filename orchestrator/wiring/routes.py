@@ -131,6 +131,6 @@ class Placement:
         tag = output.user_tag or output.tag
         expected = self.expectations.of(item, output) if self.expectations else None
         if is_folder(output, expected.names if expected else ()):
-            return folder / self.collect.folder_name(tag)
+            return folder / self.collect.folder_name(expected.folder or tag if expected else tag)
         ext = output.url.rpartition("/")[2].partition("?")[0].rpartition(".")[2]
         return folder / self.collect.file_name(tag, ext, item.fields)

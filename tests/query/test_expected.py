@@ -66,7 +66,7 @@ MP4 = Expected(Shape.MEDIA, frozenset({"video"}), frozenset({"audio"}))
         (
             {"output": "hls_audio", "playlist_name": "a.m3u8"},
             output("audio-0-0"),
-            Expected(Shape.STREAMING, frozenset({"audio"}), files=("a.m3u8",)),
+            Expected(Shape.STREAMING, frozenset({"audio"}), files=("a.m3u8",), folder="hls_audio"),
         ),
         (
             {"output": "advanced_dash", "create_m3u8_playlist": 1, "duration": 5},
@@ -76,6 +76,7 @@ MP4 = Expected(Shape.MEDIA, frozenset({"video"}), frozenset({"audio"}))
                 *(frozenset({"video"}), frozenset({"audio"})),
                 length=5,
                 files=("playlist.mpd", "playlist.m3u8"),
+                folder="advanced_dash",
             ),
         ),
         ({"output": "drm_of_the_future"}, output(), None),
@@ -85,6 +86,45 @@ MP4 = Expected(Shape.MEDIA, frozenset({"video"}), frozenset({"audio"}))
 )
 def test_every_kind(wanted: dict[str, Any], made: Output, expected: Expected | None) -> None:
     assert of(wanted, made=made) == expected
+
+
+def test_a_ladder_has_one_folder_whichever_of_its_streams_is_there() -> None:
+    def hls(*tags: str) -> dict[str, Any]:
+        return {"output": "advanced_hls", "stream": [{"height": 48, "tag": tag} for tag in tags]}
+
+    formats = [hls("a", "b"), hls("c", "c"), hls("d", "e"), hls("f")]
+    for user_tag, folder in (
+        *(("a", "advanced_hls"), ("b", "advanced_hls")),
+        *(("d", "advanced_hls-3"), ("e", "advanced_hls-3"), ("f", "f")),
+    ):
+        found = of(*formats, made=output("video-0-0-0", user_tag))
+        assert found is not None
+        assert found.folder == folder
+
+
+def test_codecs_that_the_query_itself_names() -> None:
+    stream = {"video_codec": "libx265", "audio_codec": "libfdk_aac"}
+    for wanted, codecs in (
+        ({"output": "mp4", "video_codec": "libsvtav1"}, ("av1", "")),
+        ({"output": "advanced_hls", "fmp4": 1, "stream": [stream]}, ("hevc", "aac")),
+        ({"output": "webm"}, ("", "")),
+    ):
+        found = of(wanted)
+        assert found is not None
+        assert (found.picture, found.sound) == codecs
+
+
+def test_translations_may_be_there() -> None:
+    found = of(
+        {"output": "speech_to_text", "json": 0, "srt": 0, "translate_languages": ["en", "es"]},
+        made=output("text-0-0"),
+    )
+    assert found is not None
+    assert found.names == ("transcript.txt", "subtitles.vtt")
+    assert found.may_be == (
+        *("transcript-en.txt", "subtitles-en.vtt"),
+        *("transcript-es.txt", "subtitles-es.vtt"),
+    )
 
 
 @pytest.mark.parametrize(
