@@ -46,6 +46,8 @@ async def check_media(
     found = await probe(toolchain, path)
     if made.sound and not found.audio:
         raise MediaError("the source's sound did not arrive in the output")
+    if len(found.video) + len(found.audio) + len(found.subtitles) < len(made.copied):
+        raise MediaError("a stream of the source did not arrive in the output")
     if made.picture is None:
         _check_length(found.duration or 0.0, made, complained=complained)
         return found

@@ -7,9 +7,9 @@ from pathlib import Path
 from orchestrator.query import EncodeQuery, Thumbnail, Thumbnails
 from orchestrator.transcoder.assembly import Assembly
 from orchestrator.transcoder.checks import check_image, check_media, media_output
+from orchestrator.transcoder.keyframes import keyframes
 from orchestrator.transcoder.losses import Losses, ignored
 from orchestrator.transcoder.memory import Memory, needed
-from orchestrator.transcoder.keyframes import keyframes
 from orchestrator.transcoder.pertitle import PerTitle
 from orchestrator.transcoder.plan import (
     Comparison,

@@ -136,6 +136,26 @@ async def last_moment(toolchain: Toolchain, path: Path, stream: int) -> float | 
     return max((time for time in times if time is not None), default=None)
 
 
+async def keyframe_before(
+    toolchain: Toolchain, path: Path, found: Probe, at: float, look_back: float
+) -> tuple[float, float]:
+    """When the picture's last keyframe at or before ``at`` is shown, and when it is decoded.
+
+    In seconds from the file's start. ``look_back`` is how much earlier a search
+    must begin, in files without an index.
+    """
+    origin = float((found.document.get("format") or {}).get("start_time") or 0.0)
+    interval = f"{max(0.0, at - look_back) + origin:.6f}%{at + origin + 0.001:.6f}"
+    wanted = ("-read_intervals", interval, "-select_streams", str(found.video[0].index))
+    entries = ("-show_entries", "packet=pts_time,dts_time,flags", "-of", "csv=p=0")
+    told = (await _ask(toolchain, path, *wanted, *entries)).decode()
+    keys = re.findall(r"^(-?[0-9.]+),(-?[0-9.]+|N/A),K", told, re.MULTILINE)
+    times = [(float(pts), float(pts if dts == "N/A" else dts)) for pts, dts in keys]
+    near = [time for time in times if time[0] - origin <= at + 0.001]
+    shown, decoded = max(near, default=(origin, origin))
+    return shown - origin, max(0.0, decoded - origin)
+
+
 async def _packets(toolchain: Toolchain, path: Path, stream: int) -> list[float | None]:
     """When each packet of a stream is shown; None for those that do not say."""
     entries = ("-select_streams", str(stream), "-show_entries", "packet=pts_time")

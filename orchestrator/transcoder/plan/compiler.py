@@ -15,6 +15,7 @@ from orchestrator.query import (
     HlsAudio,
     Mp3,
     Mp4,
+    Repack,
     Thumbnail,
     Thumbnails,
     Webm,
@@ -26,6 +27,7 @@ from orchestrator.transcoder.plan.files import sound_file, video_file
 from orchestrator.transcoder.plan.gif import moving
 from orchestrator.transcoder.plan.ladder import Rung, rungs, streams_of
 from orchestrator.transcoder.plan.material import Material
+from orchestrator.transcoder.plan.repack import repacked
 from orchestrator.transcoder.plan.sizes import Sized, sized
 from orchestrator.transcoder.plan.steps import Pass, Plan, Rendition, Step
 from orchestrator.transcoder.plan.stills import row, still
@@ -80,6 +82,8 @@ class _Compiler:
                     yield row(self._context, place, self._context.material.picture())
                 case Mp3() | Flac():
                     yield sound_file(self._context, place)
+                case Repack():
+                    yield repacked(self._context, place)
 
     def _ladders(self) -> Iterator[tuple[Rung, ...]]:
         """The ladders, each as what is packaged together."""

@@ -22,6 +22,17 @@ AskedT = TypeVar("AskedT", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
+class Keyframe:
+    """When a keyframe of the source is shown, and where reading must begin to get it.
+
+    In seconds from the source's start.
+    """
+
+    shown: float
+    read: float
+
+
+@dataclass(frozen=True, slots=True)
 class Means:
     """What a plan may count on.
 
@@ -29,8 +40,7 @@ class Means:
     decides). ``assets`` are the files of the query's further URLs, ``earlier``
     what incremental chains made before (``ports.Inputs``). ``crfs`` are the
     constant rate factors that were searched for (``optimize_bitrate``), by tag.
-    ``keyframes`` are the moments of those before the starts of what is copied,
-    by start.
+    ``keyframes`` are those before the starts of what is copied, by start.
     """
 
     encoders: frozenset[str] = frozenset()
@@ -38,7 +48,7 @@ class Means:
     assets: dict[str, Path] = field(default_factory=dict)
     crfs: Mapping[str, float] = field(default_factory=dict)
     earlier: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    keyframes: Mapping[float, float] = field(default_factory=dict)
+    keyframes: Mapping[float, Keyframe] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

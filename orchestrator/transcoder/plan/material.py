@@ -32,6 +32,11 @@ class Material:
         """Whether several sources, or a part of one, make the film."""
         return len(self.files) > 1 or self.files[0] != SourceFile(self.files[0].path)
 
+    @property
+    def look_back(self) -> float:
+        """How many seconds too late a seek in the one source may end."""
+        return _LEAD if self.probe.container in _SEEKS_BLINDLY else 0.0
+
     def picture(self) -> VideoStream:
         """The picture. Raises ``MediaError`` where there is none."""
         if not self.probe.video:
