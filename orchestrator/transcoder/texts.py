@@ -17,10 +17,10 @@ from orchestrator.transcoder.plan import (
     commands,
 )
 from orchestrator.transcoder.plan.comparison import Compared, compared
-from orchestrator.transcoder.ports import MediaError, Notice, Produced
+from orchestrator.transcoder.ports import EncodingFailed, MediaError, Notice, Produced
 from orchestrator.transcoder.probe import probe_source
 from orchestrator.transcoder.progress import Meter
-from orchestrator.transcoder.runner import Limits, Stuck, run
+from orchestrator.transcoder.runner import EncodeError, Limits, Stuck, run
 from orchestrator.transcoder.speech import Speech, Spoken
 from orchestrator.transcoder.toolchain import Toolchain
 
@@ -65,6 +65,8 @@ class Texts:
                     return await self._compare(step, tell)
         except Stuck:
             raise
+        except EncodingFailed as error:
+            raise EncodingFailed(f"{step.tag}: {error}") from error
         except MediaError as error:
             raise MediaError(f"{step.tag}: {error}") from error
 
@@ -116,14 +118,20 @@ class Texts:
         """Run a pass of one file; the answer counts the decoder's complaints."""
         (made,) = step.renditions
         (command,) = commands(step, self.toolchain.ffmpeg, self.threads)
-        return await run(
-            command,
-            folder=self.folder,
-            source=self.film.files[0].path,
-            meter=Meter(made.frames, made.seconds),
-            tell=tell,
-            limits=self.limits,
-        )
+        try:
+            return await run(
+                command,
+                folder=self.folder,
+                source=self.film.files[0].path,
+                meter=Meter(made.frames, made.seconds),
+                tell=tell,
+                limits=self.limits,
+            )
+        except Stuck:
+            raise
+        except EncodeError as error:
+            kind = MediaError if error.source_at_fault else EncodingFailed
+            raise kind(str(error)) from error
 
 
 def _behind_joining(tell: Tell) -> Tell:

@@ -193,3 +193,77 @@ async def test_sound_has_no_picture_to_take(clips, clip, out, kind):
     with pytest.raises(MediaError, match="has sound but no picture"):
         await encode(sound, out, {"output": kind})
     assert not list(out.iterdir())
+
+
+#: Corners of ``quadrants``, row by row.
+CORNERS = [(255, 0, 0), (0, 255, 0), (255, 255, 255), (0, 0, 255)]
+
+
+def far_from_corners(path: Path) -> int:
+    """The largest difference of an image's corners from those of ``quadrants``, of 255."""
+    with Image.open(path) as image:
+        assert image.info.get("gamma", 0.45) == pytest.approx(0.45, abs=0.2)
+        rgb = image.convert("RGB")
+    width, height = rgb.size
+    places = [(x, y) for y in (height // 4, 3 * height // 4) for x in (width // 4, 3 * width // 4)]
+    seen = [rgb.getpixel(place) for place in places]
+    return max(
+        abs(got - wanted)
+        for pixel, colour in zip(seen, CORNERS, strict=True)
+        for got, wanted in zip(pixel, colour, strict=True)
+    )
+
+
+@attribute("image_format", "output")
+@pytest.mark.parametrize(
+    ("size", "matrix", "marks"),
+    [
+        ("64x64", "bt709", ("-colorspace", "bt709", "-color_primaries", "bt709")),
+        ("32x720", "bt709", ()),
+        ("64x64", "smpte170m", ()),
+    ],
+    ids=["marked BT.709", "HD without marks", "SD without marks"],
+)
+async def test_colours_are_those_that_players_show(tmp_path, out, size, matrix, marks):
+    source, width = tmp_path / "coloured.mkv", int(size.split("x")[0]) // 2
+    half = f"{width}x{int(size.split('x')[1]) // 2}"
+    grid = "[0][1][2][3]xstack=inputs=4:layout=0_0|w0_0|0_h0|w0_h0,format=rgb24"
+    lavfi = [
+        word
+        for colour in ("red", "lime", "white", "blue")
+        for word in ("-f", "lavfi", "-i", f"color=c={colour}:s={half}:r=10:d=0.3")
+    ]
+    convert = f"{grid},scale=out_color_matrix={matrix}:out_range=tv,format=yuv444p"
+    unmarked = "" if marks else ",setparams=colorspace=unknown:color_primaries=unknown"
+    codec = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "0")
+    ffmpeg(*lavfi, "-filter_complex", convert + unmarked, *codec, *marks, source)
+    kinds = ({}, {"image_format": "jpg", "quality": 100})
+    made = (await encode(source, out, *({**POSTER, **kind} for kind in kinds))).outputs
+    assert [far_from_corners(one.path) <= 6 for one in made] == [True, True]
+
+
+@attribute("output")
+@pytest.mark.parametrize("curve", ["smpte2084", "arib-std-b67"])
+async def test_posters_of_hdr_sources_are_sdr(tmp_path, out, curve):
+    source = tmp_path / "hdr.mkv"
+    flat = "color=c=0x808080:s=64x64:r=10:d=0.5,format=gbrp"
+    to_hdr = (
+        f"{flat},zscale=min=gbr:tin=bt709:pin=bt709:rin=pc:npl=100:"
+        f"t={curve}:p=bt2020:m=bt2020nc:r=tv,format=yuv420p10le"
+    )
+    marks = ("-colorspace", "bt2020nc", "-color_primaries", "bt2020", "-color_trc", curve)
+    codec = (
+        "-c:v",
+        "libx265",
+        "-x265-params",
+        "log-level=error:lossless=1",
+        "-preset",
+        "ultrafast",
+    )
+    ffmpeg("-f", "lavfi", "-i", to_hdr, *codec, *marks, "-color_range", "tv", source)
+    asked = (POSTER, {**POSTER, "image_format": "jpg"}, {"output": "thumbnails", "interval": 0.2})
+    made = (await encode(source, out, *asked)).outputs
+    images = (made[0].path, made[1].path, made[2].path / "thumb_0002.png")
+    for image in images:
+        # Left as it is, this grey would be at 77 of 255 (PQ) or 88 (HLG).
+        assert all(abs(level - 128) <= 12 for pixel in colours(image) for level in pixel)

@@ -110,6 +110,18 @@ def conversion(
     return _converted(tag, _assumed(source, video), to, video)
 
 
+def watchable(video: VideoStream) -> tuple[str, ...]:
+    """The filters that make SDR of an HDR picture, in the limited range; none for any other."""
+    if not video.hdr:
+        return ()
+    return _tone_mapped(_assumed(_of(video), video), Colours("bt709", "tv", "bt709", "bt709"))
+
+
+def untagged_matrix(video: VideoStream) -> str | None:
+    """The matrix that players take a picture's for where it names none; None where it does."""
+    return None if video.rgb or video.color_space else _guess(video)
+
+
 def scaler_matrix(colours: Colours, video: VideoStream) -> str | None:
     """The matrix that the scaler turns RGB into for these colours; None for one it doesn't know."""
     space = colours.space or _guess(video)

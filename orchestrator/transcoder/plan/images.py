@@ -9,8 +9,10 @@ import math
 from fractions import Fraction
 
 from orchestrator.query import Thumbnail, Thumbnails
+from orchestrator.transcoder.plan.colours import untagged_matrix, watchable
 from orchestrator.transcoder.plan.geometry import Fit
 from orchestrator.transcoder.ports import MediaError
+from orchestrator.transcoder.streams import VideoStream
 
 #: More images of one source are a slip of the client's: half a day, one a second.
 MOST_IMAGES = 43_200
@@ -25,28 +27,37 @@ _BEST_JPEG, _WORST_JPEG, _DEFAULT_JPEG = 2, 31, 3
 _ONCE = "fps=fps=1/1000000:round=up:start_time=0"
 
 
-def frame_shown(fit: Fit, image: Thumbnail, lead: float) -> str:
+def painted(fit: Fit, image: Thumbnail | Thumbnails, video: VideoStream) -> str:
+    """The filters from a decoded frame to the image's pixels.
+
+    Images have no marks for HDR that everybody reads: it becomes SDR. JPEG is
+    always BT.601 (https://www.w3.org/Graphics/JPEG/jfif3.pdf), whatever the video.
+    """
+    assumed = untagged_matrix(video)
+    come = f":in_color_matrix={assumed}" if assumed else ""
+    go = ":out_color_matrix=smpte170m" if image.image_format == "jpg" else ""
+    if to_sdr := watchable(video):
+        again = f"scale=in_color_matrix=bt709:out_range=pc{go}"
+        return ",".join((fit.filters("tv"), *to_sdr, again, pixels(image)))
+    return f"{fit.filters('pc', come + go)},{pixels(image)}"
+
+
+def frame_shown(paint: str, lead: float) -> str:
     """The frame shown ``lead`` seconds after the seek; needs a pass that is ``nearby``."""
     if not lead:
-        return f"{_ONCE},{_painted(fit, image)}"
-    return rf"fps=fps=1/{lead:.6f}:round=up:start_time=0,select=eq(n\,1),{_painted(fit, image)}"
+        return f"{_ONCE},{paint}"
+    return rf"fps=fps=1/{lead:.6f}:round=up:start_time=0,select=eq(n\,1),{paint}"
 
 
-def frame_numbered(fit: Fit, image: Thumbnail, number: int) -> str:
+def frame_numbered(paint: str, number: int) -> str:
     """The frame of a number, counted from the source's first, which is 0."""
-    return rf"select=eq(n\,{number}),{_painted(fit, image)}"
+    return rf"select=eq(n\,{number}),{paint}"
 
 
-def frame_last(fit: Fit, image: Thumbnail) -> str:
-    """Every frame; each image replaces the one before, so the last one stays."""
-    return _painted(fit, image)
-
-
-def frames_apart(fit: Fit, images: Thumbnails) -> str:
+def frames_apart(paint: str, interval: float) -> str:
     """The frames shown at 0, one interval, two intervals, and so on."""
-    apart = Fraction(str(images.interval))
-    grid = f"fps=fps={apart.denominator}/{apart.numerator}:round=up:start_time=0"
-    return f"{grid},{_painted(fit, images)}"
+    apart = Fraction(str(interval))
+    return f"fps=fps={apart.denominator}/{apart.numerator}:round=up:start_time=0,{paint}"
 
 
 def image_options(image: Thumbnail | Thumbnails, most: int | None) -> tuple[str, ...]:
@@ -90,7 +101,3 @@ def codec(image: Thumbnail | Thumbnails) -> tuple[str, ...]:
     if image.quality is not None:
         scale = _WORST_JPEG - round((_WORST_JPEG - _BEST_JPEG) * (image.quality - 1) / 99)
     return ("-c:v", "mjpeg", "-q:v", str(scale))
-
-
-def _painted(fit: Fit, image: Thumbnail | Thumbnails) -> str:
-    return f"{fit.filters('pc')},{pixels(image)}"

@@ -38,7 +38,9 @@ def row(context: Context, place: Place[Thumbnails], video: VideoStream) -> Wante
         index=place.index,
         asked=asked,
         file=f"{place.tag}/{images.IMAGE_NAMES}.{cells.image_format}",
-        picture=Chain(images.frames_apart(fit, cells), options),
+        picture=Chain(
+            images.frames_apart(images.painted(fit, cells, video), asked.interval), options
+        ),
         width=fit.width,
         height=fit.height,
         seconds=probe.picture_end,
@@ -59,15 +61,17 @@ def still(context: Context, place: Place[Thumbnail], video: VideoStream) -> Pass
     """One image: a quick seek, or a count where the rate varies."""
     asked = place.asked
     fit = fit_image(asked, video.display)
+    paint = images.painted(fit, asked, video)
     if asked.frame_number is not None and not steady_by_count(video):
-        counted = images.frame_numbered(fit, asked, asked.frame_number)
+        counted = images.frame_numbered(paint, asked.frame_number)
         return Pass(
             (_image(place, fit, counted, 1),), context.material.read(0.0, None, sound=False)
         )
     at = _moment(context, place, video)
     near = context.material.read_near(at)
-    quick = _image(place, fit, images.frame_shown(fit, asked, near.lead), 1)
-    last = _image(place, fit, images.frame_last(fit, asked), None)
+    quick = _image(place, fit, images.frame_shown(paint, near.lead), 1)
+    # Each image replaces the one before, so the last one stays.
+    last = _image(place, fit, paint, None)
     before = context.material.read_before(at, _LOOK_BACK)
     return Pass((quick,), near, otherwise=Pass((last,), before))
 
