@@ -7,11 +7,10 @@ import os
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from orchestrator.model.errors import (
     Busy,
@@ -29,6 +28,7 @@ from orchestrator.services.folder_output import images_in, is_folder
 from orchestrator.services.http import Http
 from tests.services.contract_collector import CollectorContract, item_of
 from tests.services.fault_server import HANG, RESET, answer, fault_server
+from tests.services.served_files import Files, inside, serving
 
 VTT = """WEBVTT
 
@@ -46,36 +46,10 @@ sub/b.png
 """
 
 
-@dataclass
-class Files:
-    """Serves a folder, ranges included, and notes what was asked for."""
-
-    folder: Path
-    url: str = ""
-    asked: list[tuple[str, str]] = field(default_factory=list)
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append((request.path, request.headers.get("Range", "")))
-        path = self.folder / request.path.lstrip("/")
-        return web.FileResponse(path) if path.is_file() else web.Response(status=404)
-
-    def offer(self, name: str, data: bytes, kind: str = "video") -> Output:
-        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (self.folder / name).write_bytes(data)
-        return Output("video-0-0", kind, f"/{name}", user_tag=name, size=len(data))
-
-
 @pytest.fixture
 async def files(tmp_path: Path) -> AsyncIterator[Files]:
-    served = Files(tmp_path / "served")
-    app = web.Application()
-    app.router.add_get("/{tail:.*}", served.handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    served.url = "http://{}:{}".format(*runner.addresses[0])
-    yield served
-    await runner.cleanup()
+    async with serving(tmp_path / "served") as served:
+        yield served
 
 
 @pytest.fixture
@@ -116,11 +90,6 @@ def put(path: Path, data: bytes) -> None:
     """Have a file there already."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
-
-
-def inside(folder: Path) -> list[str]:
-    """Every file under a folder."""
-    return sorted(str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file())
 
 
 async def test_what_is_elsewhere_stays_there(collector: HttpCollector, files: Files) -> None:

@@ -4,7 +4,8 @@ The same walk serves collecting, which reads them from the service, and
 verification, which reads what was collected.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from orchestrator.model.errors import OutputMissing
@@ -98,7 +99,8 @@ class _Walk:
     async def master(self, master: Named) -> list[Rendition]:
         data = await self._read(master)
         if master.path.suffix.lower() == ".mpd":
-            found = list(_of_mpd(self._home, master, data))
+            # In a thread, as all that may take long: a line can stand for a day of segments.
+            found = await asyncio.to_thread(_of_mpd, self._home, master, data)
         else:
             found = await self._of_hls(master, data)
         self.lists[master.path] = (master, data)
@@ -121,7 +123,7 @@ class _Walk:
             media = _understood(named, body)
             if isinstance(media, Master):
                 raise OutputMissing(f"{named.path} should be a media playlist and is a master")
-            found.append(_of_playlist(self._home, named, listed, media))
+            found.append(await asyncio.to_thread(_of_playlist, self._home, named, listed, media))
             self.lists[named.path] = (named, body)
         return found
 
@@ -147,13 +149,12 @@ def _of_playlist(home: Home, playlist: Named, listed: Listed, media: Media) -> R
     )
 
 
-def _of_mpd(home: Home, manifest: Named, data: bytes) -> Iterator[Rendition]:
+def _of_mpd(home: Home, manifest: Named, data: bytes) -> list[Rendition]:
     try:
         found = read_mpd(data, manifest.url)
     except OutputMissing as error:
         raise OutputMissing(f"{manifest.path}: {error}") from error
-    for each in found:
-        yield _of_representation(home, manifest, each)
+    return [_of_representation(home, manifest, each) for each in found]
 
 
 def _of_representation(home: Home, manifest: Named, each: Representation) -> Rendition:
