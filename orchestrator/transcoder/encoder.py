@@ -6,6 +6,7 @@ from pathlib import Path
 
 from orchestrator.query import EncodeQuery, Thumbnail, Thumbnails
 from orchestrator.transcoder.assembly import Assembly
+from orchestrator.transcoder.boxes import add_boxes
 from orchestrator.transcoder.checks import check_image, check_media, media_output
 from orchestrator.transcoder.keyframes import keyframes
 from orchestrator.transcoder.losses import Losses, ignored
@@ -299,6 +300,8 @@ class _Task:
         return media_output(made, self._folder, await self._media(made, complained))
 
     async def _media(self, made: Rendition, complained: bool) -> Probe:
+        if made.boxes:
+            await asyncio.to_thread(add_boxes, self._folder / made.file, made.boxes)
         return await check_media(self._toolchain, made, self._folder, complained=complained)
 
 

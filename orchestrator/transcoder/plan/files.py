@@ -8,6 +8,7 @@ from orchestrator.transcoder.plan.context import Context, Place, Wanted, snapped
 from orchestrator.transcoder.plan.picture import film_filters, output_rate
 from orchestrator.transcoder.plan.sizes import Sized
 from orchestrator.transcoder.plan.sound import sound_chain
+from orchestrator.transcoder.plan.spherical import spherical_boxes
 from orchestrator.transcoder.plan.steps import Chain, Rendition
 from orchestrator.transcoder.ports import MediaError
 from orchestrator.transcoder.streams import VideoStream
@@ -24,7 +25,9 @@ def video_file(context: Context, one: Sized, video: VideoStream) -> Wanted:
         raise TypeError(f"{one.place.tag} is no file of its own")
     made = picture(context, one, video, asked.start_time, asked.duration)
     if isinstance(asked, Mp4):
-        made = replace(made, file=f"{made.tag}.{asked.file_extension}", options=_MP4)
+        boxes = spherical_boxes(context, made.tag, asked, video)
+        file = f"{made.tag}.{asked.file_extension}"
+        made = replace(made, file=file, options=_MP4, boxes=boxes)
     else:
         made = replace(made, file=f"{made.tag}.webm", options=_WEBM)
     if context.material.probe.audio:

@@ -18,7 +18,7 @@ _FASTEST = Fraction(50)
 _MOST_BYTES = 256 << 20
 _PIXEL_BYTES = 4
 
-_ONE_PALETTE = ("palettegen=stats_mode=diff", "paletteuse=diff_mode=rectangle")
+_ONE_PALETTE = ("palettegen=stats_mode=full", "paletteuse=diff_mode=rectangle")
 _A_PALETTE_EACH = ("palettegen=stats_mode=single", "paletteuse=new=1:diff_mode=rectangle")
 
 

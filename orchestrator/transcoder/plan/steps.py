@@ -94,7 +94,8 @@ class Rendition:
     are not decoded (``0:1``), ``track`` is the place of the sound among the
     reading's. ``options`` are the file's own. ``seconds`` and ``frames`` are
     what a whole source will give, None where it can't be known; ``certain``
-    says that less of it is a loss, not a last frame held for long. A ``part`` is
+    says that less of it is a loss, not a last frame held for long. ``boxes`` go into
+    the video's sample entry of an mp4 once it is written. A ``part`` is
     no output by itself but is packaged; those not ``told`` have tags that no
     client knows.
     """
@@ -115,6 +116,7 @@ class Rendition:
     seconds: float | None = None
     frames: int | None = None
     certain: bool = True
+    boxes: bytes = b""
     part: bool = False
     told: bool = True
 
