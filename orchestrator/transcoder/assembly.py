@@ -34,6 +34,7 @@ class Assembly:
         self._renditions: list[Rendition] = []
         self._members: list[Member] = []
         self._metas: dict[str, Mapping[str, Any]] = {}
+        self._inside: set[str] = set()
         self._chain = _tag(first)
 
     async def add(
@@ -54,8 +55,10 @@ class Assembly:
             if cut.told:
                 self._tell(_member(cut, made, self._meta(media_meta(parts[cut.tag]))), made.rung)
             done(cut.tag)
+            if cut.sound is not None:
+                self._inside.add(cut.sound)
         if package.last:
-            for sound in {cut.sound for cut in package.cuts if cut.sound}:
+            for sound in self._inside:
                 (self._folder / sound).unlink()
         self._target.mkdir(exist_ok=True)
         await write_manifests(self._target, self._renditions, package.packing)

@@ -8,19 +8,25 @@ and protected. Names (``tag``, ``chunklist_name``) do not count.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from orchestrator.query import Destination
-from orchestrator.transcoder.packaging import Kind, recall
+from orchestrator.query import Destination, Sound
+from orchestrator.transcoder.packaging import Kind, Packing, recall
 from orchestrator.transcoder.packaging import Rendition as Packaged
 from orchestrator.transcoder.plan.context import Context, Place
+from orchestrator.transcoder.plan.packings import sound_is_apart
+from orchestrator.transcoder.plan.sizes import Sized
+from orchestrator.transcoder.plan.sound import SoundTrack
 from orchestrator.transcoder.plan.steps import Ladder
 from orchestrator.transcoder.ports import MediaError
 
 #: What a client writes to be given a tag.
 AUTO = "auto"
+
+#: What no segment hangs on: names, and how the frame was asked for, which is known by its size.
+_NAMES = {"tag", "chunklist_name", "size", "width", "height", "resolution"}
 
 #: A rendition whose length differs by more, in seconds or by this share, is of another source.
 _SECONDS, _SHARE = 1.0, 0.02
@@ -72,8 +78,31 @@ def check_length(tag: str, made: Packaged, seconds: float | None) -> None:
     )
 
 
-def rung(*facts: object) -> str:
-    """The identity of a rendition: a digest, so that no secret among ``facts`` can be read."""
+def picture_rung(asked: Ladder, packing: Packing, one: Sized) -> str:
+    """The identity of a picture; with the sound inside its segments, of both."""
+    left_out = _NAMES | (set(Sound.model_fields) if sound_is_apart(asked) else set())
+    wish = one.place.asked.model_dump(mode="json", exclude=left_out)
+    return _rung("video", wish, one.fit.width, one.fit.height, *_shared(asked, packing))
+
+
+def sound_rung(
+    asked: Ladder, packing: Packing, wish: Sound, track: SoundTrack | None = None
+) -> str:
+    """The identity of a sound, of one of the source's tracks."""
+    told = (track.track, track.language, track.title) if track else ()
+    return _rung("audio", wish.model_dump(mode="json"), told, *_shared(asked, packing))
+
+
+def _shared(asked: Ladder, packing: Packing) -> tuple[object, ...]:
+    """What the segments of all renditions of an output hang on."""
+    cut = (asked.start_time, asked.duration, packing.segment_duration, packing.i_frames_only)
+    kinds = (asked.output, packing.segments, packing.hls is not None, sound_is_apart(asked))
+    guard = packing.protection
+    return (*cut, *kinds, *((type(guard).__name__, *astuple(guard)) if guard else ()))
+
+
+def _rung(*facts: object) -> str:
+    """A digest, so that no secret among ``facts`` can be read."""
     return sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 

@@ -25,7 +25,7 @@ from orchestrator.query.outputs import Stream
 from orchestrator.transcoder.plan.context import Context, Means, Place, Wanted
 from orchestrator.transcoder.plan.files import sound_file, video_file
 from orchestrator.transcoder.plan.gif import moving
-from orchestrator.transcoder.plan.ladder import Rung, rungs, streams_of
+from orchestrator.transcoder.plan.ladder import Rung, films_of, rungs, streams_of
 from orchestrator.transcoder.plan.material import Material
 from orchestrator.transcoder.plan.repack import repacked
 from orchestrator.transcoder.plan.sizes import Sized, sized
@@ -87,14 +87,13 @@ class _Compiler:
 
     def _ladders(self) -> Iterator[tuple[Rung, ...]]:
         """The ladders, each as what is packaged together."""
-        probe = self._context.material.probe
         for place in self._context.places:
             if not isinstance(place.asked, _Ladders):
                 continue
             streams = {stream.tag for stream in streams_of(place)}
             own = [one for one in self._films if one.place.tag in streams]
             if own or isinstance(place.asked, HlsAudio):
-                yield rungs(self._context, place, own, probe.video[0] if probe.video else None)
+                yield rungs(self._context, place, own)
 
     def _in_turn(self, rungs: Iterable[Rung]) -> Iterator[Step]:
         for rung in rungs:
@@ -141,7 +140,5 @@ def _sized_films(context: Context) -> tuple[tuple[Sized, ...], tuple[str, ...]]:
         if isinstance(place.asked, Mp4 | Webm | Gif):
             films.append(place)
         elif isinstance(place.asked, _Ladders):
-            for each in streams_of(place):
-                if isinstance(each.asked, Stream):
-                    films.append(Place(each.tag, each.index, each.asked))  # noqa: PERF401 - typed so
+            films.extend(films_of(context, place))
     return sized(context, films, context.material.picture()) if films else ((), ())

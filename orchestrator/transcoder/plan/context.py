@@ -116,10 +116,10 @@ class Context:
         """
         return self._left(tag, start, duration, self.material.probe.picture_end)
 
-    def heard(self, tag: str, start: float, duration: float | None) -> float | None:
-        """How long the sound of a part is; otherwise as ``seconds``."""
+    def heard(self, tag: str, start: float, duration: float | None, track: int = 0) -> float | None:
+        """How long a sound of a part is; otherwise as ``seconds``."""
         audio = self.material.probe.audio
-        end = audio[0].duration if audio else None
+        end = audio[track].duration if audio else None
         return self._left(tag, start, duration, end or self.material.probe.duration)
 
     def _left(

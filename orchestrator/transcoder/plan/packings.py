@@ -36,6 +36,11 @@ def packing(asked: Ladder) -> Packing:
             )
 
 
+def sound_is_apart(asked: Ladder) -> bool:
+    """Whether sound has segments of its own. DASH knows nothing else."""
+    return not isinstance(asked, AdvancedHls) or asked.separate_audio
+
+
 def check_protected(tag: str, asked: Ladder) -> None:
     """Raises ``MediaError``, before anything is encoded, for what can't be protected so."""
     if not isinstance(asked, AdvancedHls) or not (asked.cenc_drm or asked.fps_drm):
