@@ -9,10 +9,12 @@ import srt
 import webvtt
 
 from orchestrator.query import parse_query
+from orchestrator.transcoder import Transcoder
 from orchestrator.transcoder.encoder import FfmpegEncoder
 from orchestrator.transcoder.ports import Encoded, Inputs, MediaError, Produced, SourceFile
 from orchestrator.transcoder.speech import Speech
 from tests.media import coded_clip, ffmpeg, toolchain
+from tests.transcoder.client import Client
 from tests.transcoder.encodes import Listener, inputs
 from tests.transcoder.speech.bigram import make_model
 from tests.transcoder.speech.conftest import ENGLISH
@@ -88,25 +90,6 @@ async def test_a_source_becomes_a_folder_of_texts(film, models, out):
     assert [path.name for path in out.iterdir()] == ["text-0-0"]
 
 
-@attribute("start_time", "duration", "transcript", "json_name", "srt", "language", "mode")
-async def test_a_part_is_listened_to_and_files_are_named_as_asked(film, models, out):
-    asked = {
-        **SPEECH,
-        "start_time": "1.5",
-        "duration": 2,
-        "transcript": 0,
-        "srt": "0",
-        "json_name": "a.json",
-        "language": "de",
-        "mode": "speed",
-    }
-    (made,) = (await spoken(film, out, models, asked)).outputs
-    assert sorted(path.name for path in made.path.iterdir()) == ["a.json", "subtitles.vtt"]
-    assert made.entry == "a.json"
-    assert made.duration == pytest.approx(2.0, abs=0.05)
-    assert (made.meta["detected_language"], made.meta["mode"]) == ("de", "speed")
-
-
 @attribute("output", "start_time")
 @pytest.mark.attribute("stitch", "stitch[].start_time", "stitch[].duration")
 async def test_a_stitched_film_is_heard_as_one_and_leaves_no_sound_behind(film, models, out):
@@ -158,3 +141,34 @@ async def test_a_transcript_that_may_fail_costs_the_others_nothing(film, out):
     assert [made.output for made in encoded.outputs] == ["metadata"]
     (missed,) = encoded.missed
     assert "speech_models" in missed.reason
+
+
+@attribute("start_time", "duration", "transcript", "json_name", "srt", "language", "mode")
+@pytest.mark.attribute("status.returns.status.texts[].detected_language")
+async def test_the_service_listens_to_a_part_and_names_files_as_asked(models, settings, http):
+    asked = {
+        **SPEECH,
+        "start_time": "1.5",
+        "duration": 2,
+        "transcript": 0,
+        "srt": "0",
+        "json_name": "a.json",
+        "language": "de",
+        "mode": "speed",
+    }
+    async with Transcoder(settings(speech_models=models)) as transcoder:
+        client = Client(transcoder.url, http)
+        _, status = await client.encode(ENGLISH.read_bytes(), [asked])
+        assert status["status"] == "completed", status
+        (text,) = status["texts"]
+        async with http.get(text["url"]) as answer:
+            document = await answer.json(content_type=None)
+        folder = text["url"].removesuffix("a.json")
+        there = ("subtitles.vtt", "transcript.txt", "subtitles.srt")
+        answers = [(await http.get(folder + name)).status for name in there]
+    assert document["duration"] == pytest.approx(2.0, abs=0.05)
+    assert document["language"] == "de"
+    assert answers == [200, 404, 404]
+    assert text["detected_language"] == "de"
+    assert (text["meta"]["model"], text["meta"]["mode"]) == (models.name, "speed")
+    assert text["output_format"] == "speech_to_text"

@@ -5,9 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
+from orchestrator.transcoder import Transcoder
 from orchestrator.transcoder.ports import Encoded, Inputs, MediaError, Produced, SourceFile
 from tests.media import ffmpeg
+from tests.transcoder.client import Client
 from tests.transcoder.encodes import Listener, encode, inputs
 
 URL = "https://example.com/distorted.mp4"
@@ -210,3 +214,28 @@ async def test_the_other_outputs_go_on_where_the_comparison_may_fail(reference, 
     encoded = await encode(film, out, *asked)
     assert [made.output for made in encoded.outputs] == ["metadata"]
     assert [missed.tag for missed in encoded.missed] == ["text-0-0"]
+
+
+@attribute("output", "distorted")
+@pytest.mark.attribute("status.returns.status.texts[].meta")
+async def test_the_service_fetches_what_is_compared_and_tells_the_score(
+    reference, good, settings, http
+):
+    async def send(request: web.Request) -> web.FileResponse:
+        return web.FileResponse(good)
+
+    application = web.Application()
+    application.router.add_get("/good.mp4", send)
+    async with (
+        TestServer(application) as server,
+        Transcoder(settings(allow_private_sources=True)) as transcoder,
+    ):
+        client, url = Client(transcoder.url, http), str(server.make_url("/good.mp4"))
+        asked = [{"output": "vmaf", "distorted": url}]
+        _, status = await client.encode(reference.read_bytes(), asked)
+        assert status["status"] == "completed", status
+        (text,) = status["texts"]
+        assert 80 < text["meta"]["vmaf"] <= 100
+        async with http.get(text["url"]) as answer:
+            document = await answer.json(content_type=None)
+    assert document["pooled_metrics"]["vmaf"]["mean"] == text["meta"]["vmaf"]
