@@ -1,6 +1,7 @@
 """The job files of ``jobs/`` in a folder of their own, run through the real engine and service."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,11 @@ workers = 1
 {settings}
 [collect]
 min_free = "1MiB"
+[retry]
+attempts = 2
+encodes = 1
+first = 0.05
+cap = 0.1
 """
 
 
@@ -69,8 +75,13 @@ class Library:
     def reasons(self, outcome: RunOutcome) -> list[str]:
         """Why an outcome is not what it should be."""
         found = [str(problem) for problem in outcome.problems]
-        failed = [f"{each.key}: {each.message}" for each in outcome.failures]
+        failed = [f"{each.key}: {each.error}" for each in outcome.failures]
         return [str(outcome.ending), outcome.message, *found, *failed]
+
+
+def files_in(folder: Path) -> list[str]:
+    """The paths of all files below a folder, relative to it."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 @pytest.fixture
@@ -91,16 +102,24 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-async def site(tmp_path: Path, library: Library) -> AsyncIterator[Path]:
-    """A folder that a web server on loopback serves; the library's job files name it."""
-    folder = tmp_path / "site"
-    folder.mkdir()
+@asynccontextmanager
+async def served(folder: Path) -> AsyncIterator[str]:
+    """The address of a web server on loopback that has the folder's files."""
     app = web.Application()
     app.router.add_static("/", folder)
     runner = web.AppRunner(app, shutdown_timeout=0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    library.web = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield folder
-    await runner.cleanup()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def site(tmp_path: Path, library: Library) -> AsyncIterator[Path]:
+    """A folder that stands in the place of ``https://example.com`` in the library's jobs."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    async with served(folder) as library.web:
+        yield folder
