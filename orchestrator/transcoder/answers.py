@@ -183,8 +183,18 @@ def _output(
         "error_description": error,
     }
     if each["list"] == "texts":
-        entry["detected_language"] = each.get("meta", {}).get("detected_language")
+        _tell_of_text(entry)
     return entry
+
+
+def _tell_of_text(entry: dict[str, Any]) -> None:
+    """What the records of transcripts have beside the others': the language, the files' names."""
+    meta = dict(entry["meta"])
+    entry["detected_language"] = meta.get("detected_language")
+    names = meta.pop("names", None)
+    if names and entry["storage"]:
+        entry["storage"] = {**entry["storage"], "names": names}
+    entry["meta"] = meta
 
 
 def _profile(each: Mapping[str, Any], task: Task) -> str | None:

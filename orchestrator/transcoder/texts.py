@@ -157,7 +157,11 @@ def _transcript(step: Transcription, folder: Path, spoken: Spoken) -> Produced:
         entry=spoken.files[0].name,
         size=sum(file.stat().st_size for file in spoken.files),
         duration=spoken.duration,
-        meta={**spoken.meta, "detected_language": spoken.detected_language},
+        meta={
+            **spoken.meta,
+            "detected_language": spoken.detected_language,
+            "names": [file.name for file in spoken.files],
+        },
     )
 
 

@@ -172,3 +172,5 @@ async def test_the_service_listens_to_a_part_and_names_files_as_asked(models, se
     assert text["detected_language"] == "de"
     assert (text["meta"]["model"], text["meta"]["mode"]) == (models.name, "speed")
     assert text["output_format"] == "speech_to_text"
+    assert sorted(text["storage"]["names"]) == ["a.json", "subtitles.vtt"]
+    assert "names" not in text["meta"]
