@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from orchestrator.transcoder.ports import (
     EncodingFailed,
     Inputs,
     MediaError,
+    Notice,
     Produced,
 )
 from orchestrator.transcoder.room import Room
@@ -56,7 +57,11 @@ class _Work:
             raise MediaError("the request can't be read any more: the service has lost its key")
         query = parse_query(task.query)
         chains = tags_of(query)
-        return cls(task, query, chains, Outputs(query, chains), dict(task.facts))
+        return cls(task, query, chains, Outputs(query, chains), {**task.facts, "warnings": []})
+
+    def warn(self, notices: Iterable[Notice]) -> None:
+        """Add to the warnings of the status."""
+        self.facts["warnings"] += [each.document() for each in notices]
 
 
 class WorkQueue:
@@ -176,11 +181,11 @@ class WorkQueue:
         encoded = await self._encode(work, inputs, work_folder, storing)
         work.facts["duration"] = encoded.duration
         work.outputs.miss(encoded.missed)
+        work.warn(encoded.warnings)
         await self._tasks.move(task.token, TaskState.SAVING)
-        _, missed = await storing.finish(encoded)
+        missed = await storing.finish(encoded)
         work.outputs.miss(missed)
-        warnings = (*encoded.warnings, *ignored(missed))
-        work.facts["warnings"] = [each.document() for each in warnings]
+        work.warn(ignored(missed))
         lost = {each.format_index for each in missed}
         if encoded.outputs and len(lost) == len(encoded.outputs):
             raise MediaError("; ".join(dict.fromkeys(each.reason for each in missed)))

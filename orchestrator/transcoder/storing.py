@@ -42,13 +42,12 @@ class Storing:
         """Store an output that will come again. Raises ``MediaError``, ``OSError``."""
         await self._saved(await self._store(made), True)
 
-    async def finish(self, encoded: Encoded) -> tuple[list[Record], list[Missed]]:
-        """Store every output; the answer is their records in order, and which were missed.
+    async def finish(self, encoded: Encoded) -> list[Missed]:
+        """Store every output; the answer is those that were missed.
 
         All of it is on the disk on return. An output that may fail is missed where
         its destination refuses it. Raises ``MediaError``, ``OSError``.
         """
-        found: list[Record] = []
         missed: list[Missed] = []
         for made in encoded.outputs:
             try:
@@ -58,11 +57,10 @@ class Storing:
                     raise
                 missed.append(Missed(made.tag, made.format_index, str(error)))
                 continue
-            found.extend(stored)
             await self._saved(stored, False)
         if self._names:
             await self._reach.disk.run(_sync, self._folder)
-        return found, missed
+        return missed
 
     async def _store(self, made: Produced) -> list[Record]:
         wanted = self._query.format[made.format_index]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -41,9 +42,16 @@ class Client:
             return response.headers["Location"].rpartition("/")[2]
 
     async def start(
-        self, task: str, source: str, formats: Any = ONE_MP4, **more: Any
+        self,
+        task: str,
+        source: str,
+        formats: Any = ONE_MP4,
+        *,
+        also: Mapping[str, Any] | None = None,
+        **more: Any,
     ) -> dict[str, Any]:
-        query = {"query": {"source": source, "format": formats}}
+        """``also`` goes into the query, ``more`` beside it."""
+        query = {"query": {"source": source, "format": formats, **(also or {})}}
         return await self.call(
             "start_encode2", {"task_token": task, "query": json.dumps(query), **more}
         )

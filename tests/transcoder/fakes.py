@@ -6,7 +6,16 @@ from pathlib import Path
 
 from orchestrator.query import EncodeQuery
 from orchestrator.transcoder.answers import extension, outline
-from orchestrator.transcoder.ports import Encoded, Inputs, MediaError, Notice, Produced, Watcher
+from orchestrator.transcoder.ports import (
+    Encoded,
+    Inputs,
+    MediaError,
+    Member,
+    Missed,
+    Notice,
+    Produced,
+    Watcher,
+)
 
 
 class FakeEncoder:
@@ -20,11 +29,19 @@ class FakeEncoder:
         self.gate = asyncio.Event()
         self.gate.set()
         self.begun = asyncio.Event()
+        self.landed = asyncio.Semaphore(0)
         self.sources: list[str] = []
         self.cancelled = 0
         self.running = 0
         self.most_running = 0
         self.error: Exception | None = None
+        #: How many encodes ``error`` ends; None: all.
+        self.errors: int | None = None
+        #: Outputs that fail softly, by their index, with the reason.
+        self.missed: dict[int, str] = {}
+        #: Whether outputs of several files land before they are whole.
+        self.landing = False
+        self.inputs: list[Inputs] = []
 
     async def encode(
         self,
@@ -50,21 +67,60 @@ class FakeEncoder:
         folder: Path,
         watcher: Watcher,
     ) -> Encoded:
+        self.inputs.append(inputs)
         data = inputs.sources[0].path.read_bytes()
         self.sources.append(hashlib.sha256(data).hexdigest())
-        tags = [record["tag"] for record in outline(query)]
-        watcher.progress(dict.fromkeys(tags, 25.0))
+        records = outline(query)
+        watcher.progress({record["tag"]: 25.0 for record in records})
         self.begun.set()
         await self.gate.wait()
-        if self.error is not None:
+        if self.error is not None and self.errors != 0:
+            self.errors = None if self.errors is None else self.errors - 1
             raise self.error
         if data.startswith(b"broken"):
             raise MediaError("the source holds no video")
-        made = [
-            _make(wanted, tag, index, folder, data)
-            for index, (wanted, tag) in enumerate(zip(query.format, tags, strict=True))
-        ]
-        return Encoded(tuple(made), duration=12.5, warnings=(Notice("a warning"),))
+        made = []
+        for index, wanted in enumerate(query.format):
+            if index in self.missed:
+                continue
+            own = [record for record in records if record["index"] == index]
+            if wanted.output == "advanced_hls":
+                made.append(await self._ladder(own, folder, watcher))
+            else:
+                made.append(_make(wanted, own[0]["tag"], index, folder, data))
+        missed = tuple(
+            Missed(next(each["tag"] for each in records if each["index"] == index), index, reason)
+            for index, reason in self.missed.items()
+        )
+        return Encoded(tuple(made), 12.5, (Notice("a warning"),), missed)
+
+    async def _ladder(self, records, folder: Path, watcher: Watcher) -> Produced:
+        """A stream after the other; the playlist names those that are there."""
+        index = records[0]["index"]
+        path = folder / f"ladder-{index}"
+        path.mkdir()
+        for number in range(1, len(records) + 1):
+            (path / f"{number}.ts").write_bytes(b"segment" * number)
+            names = "".join(f"{each}.ts\n" for each in range(1, number + 1))
+            (path / "playlist.m3u8").write_text(f"#EXTM3U\n{names}", encoding="ascii")
+            made = Produced(
+                tag=f"video-0-{index}",
+                kind="video",
+                output="advanced_hls",
+                format_index=index,
+                path=path,
+                entry="playlist.m3u8",
+                members=tuple(
+                    Member(each["tag"], "video", each["user_tag"], size=7, meta={"width": 320})
+                    for each in records[:number]
+                ),
+                facts={"rungs": number},
+            )
+            if self.landing:
+                await watcher.landed(made)
+                self.landed.release()
+                await self.gate.wait()
+        return made
 
 
 def _make(wanted, tag: str, index: int, folder: Path, data: bytes) -> Produced:

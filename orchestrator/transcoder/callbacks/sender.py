@@ -10,7 +10,7 @@ import socket
 import sqlite3
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,17 +48,9 @@ class NotTaken(Exception):
 class Sender:
     """Empties the outbox. ``warn(task, notice)`` tells the client what did not arrive."""
 
-    def __init__(
-        self,
-        outbox: Outbox,
-        warn: Warn,
-        *,
-        allow_private: bool,
-        pauses: Sequence[float] = _PAUSES,
-    ) -> None:
+    def __init__(self, outbox: Outbox, warn: Warn, *, allow_private: bool) -> None:
         self._outbox, self._warn = outbox, warn
         self._addresses = Addresses(allow_private=allow_private)
-        self._pauses = pauses
         self._news = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
@@ -87,7 +79,9 @@ class Sender:
         self._news.clear()
         try:
             free = _AT_ONCE - len(self._under_way)
-            for waiting in await self._outbox.due(time.time(), free, self._under_way):
+            # Of a task that ends meanwhile, the answer may hold what has just been dealt with.
+            busy = frozenset(self._under_way)
+            for waiting in await self._outbox.due(time.time(), free, busy):
                 self._begin(http, waiting)
             due = await self._outbox.next_due(self._under_way) if free else None
         except sqlite3.Error:
@@ -112,7 +106,7 @@ class Sender:
     async def _handle(self, http: aiohttp.ClientSession, waiting: Waiting) -> None:
         try:
             await self._deliver(http, waiting)
-        except sqlite3.Error:
+        except Exception:  # noqa: BLE001 - no callback may stop the others
             _log.exception("callback_not_recorded", task=waiting.task)
             await asyncio.sleep(_STORE_PAUSE)
 
@@ -122,12 +116,8 @@ class Sender:
                 await self._post(http, waiting.letter)
         except NotTaken as error:
             await self._failed(waiting, str(error))
-            return
-        except Exception:  # noqa: BLE001 - no callback may stop the others
-            _log.exception("callback_broke", task=waiting.task)
-            await self._failed(waiting, "internal error")
-            return
-        await self._outbox.sent(waiting)
+        else:
+            await self._outbox.sent(waiting)
 
     async def _post(self, http: aiohttp.ClientSession, letter: Letter) -> None:
         """Raises ``NotTaken``."""
@@ -150,11 +140,11 @@ class Sender:
         url = waiting.letter.url if waiting.letter else ""
         details = f"Error sending the callback {waiting.event!r} to {_shown(url)}: {why}"
         await self._warn(waiting.task, {"message": _MESSAGE, "details": details})
-        if waiting.tries >= len(self._pauses):
-            _log.warning("callback_given_up", task=waiting.task, event=waiting.event, why=why)
+        if waiting.tries >= len(_PAUSES):
+            _log.warning("callback_given_up", task=waiting.task, told=waiting.event, why=why)
             await self._outbox.sent(waiting)
             return
-        pause = self._pauses[waiting.tries] * random.uniform(0.75, 1.25)  # noqa: S311 - a pause
+        pause = _PAUSES[waiting.tries] * random.uniform(0.75, 1.25)  # noqa: S311 - a pause
         await self._outbox.put_off(waiting, time.time() + pause)
 
 
