@@ -232,6 +232,29 @@ async def test_streams_larger_than_the_source(clip, tmp_path):
     assert [(each.tag, each.meta["height"]) for each in made.members] == [("video-0-0-0", 120)]
 
 
+@pytest.fixture(scope="module")
+def bright(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A second of HDR10."""
+    path = tmp_path_factory.mktemp("bright") / "bright.mp4"
+    marks = "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:log-level=error"
+    codec = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", marks)
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x120:d=1", *codec, "-pix_fmt", "yuv420p10le", path)
+    return path
+
+
+@pytest.mark.attribute("format[].hdr_to_sdr")
+@pytest.mark.parametrize(("to_sdr", "told"), [(0, "PQ"), (1, None)])
+async def test_the_range_of_hdr_is_told(bright, tmp_path, to_sdr, told):
+    stream = {"height": 60, "video_codec": "libx265", "hdr_to_sdr": to_sdr}
+    asked = {**DASH, "create_m3u8_playlist": 1, "stream": [stream]}
+    made = await only(bright, tmp_path, asked)
+    (variant,) = m3u8.load(str(made.path / "playlist.m3u8")).playlists
+    assert variant.stream_info.video_range == told
+    root = read_mpd((made.path / "playlist.mpd").read_text())
+    values = [each.get("value") for each in root.iterfind(".//d:SupplementalProperty", NAMESPACES)]
+    assert values == (["16"] if told else [])
+
+
 async def test_a_source_without_sound(tmp_path):
     silent = coded_clip(tmp_path / "silent.mp4", size="160x120")
     for number, more in enumerate(({}, {"separate_audio": 0}, {"output": "advanced_dash"})):

@@ -19,6 +19,9 @@ _MSPR = "urn:microsoft:playready"
 _LAURL = "https://dashif.org/CPS"
 _LIVE, _CMAF = "urn:mpeg:dash:profile:isoff-live:2011", "urn:mpeg:dash:profile:cmaf:2019"
 _FULL = "urn:mpeg:dash:profile:full:2011"
+#: Transfer characteristics as numbered by ISO/IEC 23091-2.
+_TRANSFER = "urn:mpeg:mpegB:cicp:TransferCharacteristics"
+_CURVES = {"PQ": "16", "HLG": "18"}
 _ROLE = "urn:mpeg:dash:role:2011"
 _CHANNELS = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011"
 
@@ -67,12 +70,12 @@ def _duration(seconds: float) -> str:
     return f"PT{seconds:.6f}".rstrip("0").rstrip(".") + "S"
 
 
-def _switchable(made: Rendition) -> tuple[int, str, str, str, str]:
+def _switchable(made: Rendition) -> tuple[int, str, str, str, str, str]:
     order = ("video", "audio", "text").index(made.kind)
     family = made.codecs[0].partition(".")[0] if made.codecs else ""
     apart = made.name if made.kind == "text" else ""
     title = made.title or "" if made.kind == "audio" else ""
-    return order, family, made.language or "", title, apart
+    return order, family, made.hdr or "", made.language or "", title, apart
 
 
 def _adaptation_set(
@@ -95,6 +98,9 @@ def _adaptation_set(
         made.set("par", _par(first))
     if isinstance(packing.protection, Cenc) and first.kind != "text":
         _content_protection(made, packing.protection)
+    if first.hdr:
+        curve = {"schemeIdUri": _TRANSFER, "value": _CURVES[first.hdr]}
+        SubElement(made, "SupplementalProperty", curve)
     if first.title:
         SubElement(made, "Label").text = first.title
     if first.kind == "video":

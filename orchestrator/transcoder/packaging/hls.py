@@ -165,6 +165,7 @@ def _variant(
     if made.kind == "video":
         parts.append(f"RESOLUTION={made.width}x{made.height}")
         parts += [f"FRAME-RATE={float(Fraction(made.rate)):.3f}"] if made.rate else []
+        parts += [f"VIDEO-RANGE={made.hdr}"] if made.hdr else []
     parts += [f"AUDIO={_quoted(beside[0].group)}"] if beside else []
     parts += [f'SUBTITLES="{_SUBTITLES}"'] if texts else []
     if made.kind == "video":
@@ -184,8 +185,9 @@ def _sum(
 
 def _i_frame_variant(made: Rendition) -> str:
     frames = [(frame.seconds, frame.size) for frame in made.i_frames]
+    hdr = f"VIDEO-RANGE={made.hdr}," if made.hdr else ""
     return (
         f"#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={peak(frames)},AVERAGE-BANDWIDTH={average(frames)},"
-        f'CODECS="{made.codecs[0]}",RESOLUTION={made.width}x{made.height},'
+        f'CODECS="{made.codecs[0]}",RESOLUTION={made.width}x{made.height},{hdr}'
         f'URI="{_uri(made, made.i_playlist)}"'
     )

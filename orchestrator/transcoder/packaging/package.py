@@ -13,7 +13,7 @@ from orchestrator.transcoder.packaging.joined import Joiner
 from orchestrator.transcoder.packaging.packager import Packager
 from orchestrator.transcoder.packaging.packing import Aes128, Packing
 from orchestrator.transcoder.packaging.places import Names, Places
-from orchestrator.transcoder.packaging.rendition import Rendition, Segment, Track
+from orchestrator.transcoder.packaging.rendition import Hdr, Rendition, Segment, Track
 from orchestrator.transcoder.packaging.subtitles import Text, read_text
 from orchestrator.transcoder.ports import MediaError
 from orchestrator.transcoder.probe import probe
@@ -25,6 +25,8 @@ _INPUT = "in"
 _TS_BY_PACKAGER = frozenset({"h264", "aac", "ac3", "eac3"})
 _IN_TS = _TS_BY_PACKAGER | {"hevc", "mp3"}
 _MP3 = "mp4a.40.34"
+#: ffprobe's words for transfer curves.
+_HDR: dict[str, Hdr] = {"smpte2084": "PQ", "arib-std-b67": "HLG"}
 
 
 class Packaging:
@@ -239,6 +241,7 @@ def _with_picture(made: Rendition, found: Probe) -> Rendition:
         height=video.height,
         rate=str(video.rate) if video.rate else None,
         sar=f"{video.sar.numerator}:{video.sar.denominator}",
+        hdr=_HDR.get(video.color_trc),
     )
 
 

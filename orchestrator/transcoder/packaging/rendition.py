@@ -11,6 +11,8 @@ from orchestrator.transcoder.packaging.packing import check_name
 from orchestrator.transcoder.ports import MediaError
 
 Kind = Literal["video", "audio", "text"]
+#: The transfer curves of ``VIDEO-RANGE`` (RFC 8216bis, 4.4.6.2) that are no SDR.
+Hdr = Literal["PQ", "HLG"]
 #: What one segment's file is made of.
 Format = Literal["ts", "mp4", "webm", "vtt"]
 
@@ -70,7 +72,8 @@ class Rendition:
     ``codecs`` are as in RFC 6381: the picture's first, then the sound's where
     both are in the chunks. ``media`` is the segments' name with ``$Number$``.
     ``rate`` is in frames per second as a fraction (``30000/1001``), ``sar`` the
-    shape of a pixel. ``whole`` is a text in one file.
+    shape of a pixel, ``hdr`` the curve of a high dynamic range (``PQ``, ``HLG``).
+    ``whole`` is a text in one file.
     """
 
     kind: Kind
@@ -90,6 +93,7 @@ class Rendition:
     height: int = 0
     rate: str | None = None
     sar: str = "1:1"
+    hdr: Hdr | None = None
     channels: int = 0
     sampling: int = 0
     group: str = "audio"

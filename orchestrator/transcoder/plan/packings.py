@@ -5,6 +5,7 @@ from base64 import b64decode
 from orchestrator.query import AdvancedDash, AdvancedHls, HlsAudio, WebmDash
 from orchestrator.query.outputs.streaming import HLS_NAME
 from orchestrator.transcoder.packaging import Aes128, Cenc, FairPlay, Packing, Protection, from_hex
+from orchestrator.transcoder.packaging.drm import headers
 from orchestrator.transcoder.plan.steps import Ladder
 from orchestrator.transcoder.ports import MediaError
 
@@ -55,13 +56,15 @@ def check_protected(tag: str, asked: Ladder) -> None:
 def _protection(asked: AdvancedHls | HlsAudio | AdvancedDash) -> Protection | None:
     if asked.cenc_drm is not None:
         drm = asked.cenc_drm
-        return Cenc(
+        made = Cenc(
             key=from_hex(drm.key.get_secret_value(), "cenc_drm.key"),
             key_id=from_hex(drm.key_id, "cenc_drm.key_id"),
             pssh=b64decode(drm.pssh),
             iv=from_hex(drm.iv, "cenc_drm.iv") if drm.iv else None,
             la_url=drm.la_url,
         )
+        headers(made)  # raises where the boxes can't be read
+        return made
     if isinstance(asked, AdvancedDash):
         return None
     if asked.encryption is not None:

@@ -30,6 +30,7 @@ _SCHEMA = """\
   <optional><attribute name="maxHeight"><data type="unsignedInt"/></attribute></optional>
   <optional><attribute name="par"><ref name="ratio"/></attribute></optional>
   <zeroOrMore><ref name="protection"/></zeroOrMore>
+  <optional><element name="SupplementalProperty"><ref name="descriptor"/></element></optional>
   <optional><element name="Label"><text/></element></optional>
   <zeroOrMore><element name="Accessibility"><ref name="descriptor"/></element></zeroOrMore>
   <zeroOrMore><element name="Role"><ref name="descriptor"/></element></zeroOrMore>
