@@ -28,6 +28,8 @@ _LONGEST = 6 * 3600.0
 #: A muxer that writes nothing has no business complaining of times.
 _NO_FAULT = b"[null @"
 
+_IMAGES = {".png": "png_pipe", ".jpg": "jpeg_pipe", ".jpeg": "jpeg_pipe"}
+
 #: Files that are decoded as one: segments begin anew, so a break between some does no harm.
 _AT_ONCE = 200
 
@@ -125,10 +127,12 @@ def _escaped(name: str) -> str:
 
 
 def _guards(path: Path) -> tuple[str, ...]:
-    """What a file may be read as: images by what is in them, never as patterns of names."""
-    if path.suffix.lower() in (".png", ".jpg", ".jpeg"):
-        return ("-protocol_whitelist", "file", "-format_whitelist", "png_pipe,jpeg_pipe")
-    return INPUT_GUARDS
+    """What a file may be read as: images as one image, never as a pattern of names.
+
+    Left to guess, ffmpeg takes a small image by its name for such a pattern.
+    """
+    kind = _IMAGES.get(path.suffix.lower())
+    return ("-protocol_whitelist", "file", "-f", kind) if kind else INPUT_GUARDS
 
 
 def _prober(

@@ -222,6 +222,14 @@ async def test_images(verify: Verify, clips: Path, tmp_path: Path) -> None:
             await verify("", wanted, output=made(image, "image-0-0"))
 
 
+async def test_the_smallest_images_decode_too(verify: Verify, tmp_path: Path) -> None:
+    for kind in ("png", "jpg"):
+        image = tmp_path / f"a%03d.{kind}"
+        ffmpeg("-f", "lavfi", "-i", "color=red:s=16x16", "-frames:v", "1", "-update", "1", image)
+        wanted = {"output": "thumbnail", "image_format": kind}
+        assert await verify("", wanted, output=made(image, "image-0-0"), decode=True) == ()
+
+
 async def test_documents(verify: Verify, tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     for text, words in (("{}", ""), ("[]", "it holds a list"), ("{", "can't be read")):
