@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.transcoder.ports import MediaError
 from tests import media
 from tests.transcoder.encodes import encode, only
 
@@ -365,3 +366,84 @@ async def test_av1_for_slow_decoders_differs_where_there_is_something_to_gain(tm
 def _bytes(path: Path) -> bytes:
     """The coded picture, without its container."""
     return media.ffmpeg("-i", path, "-map", "0:v", "-c", "copy", "-f", "ivf", "-")
+
+
+@pytest.mark.attribute("format[].tag_video")
+async def test_a_stream_has_the_tag_asked_for(clip: Path, tmp_path: Path):
+    asked = [
+        {**MP4, "video_codec": "libx265"},
+        {**MP4, "video_codec": "libx265", "tag_video": "hev1"},
+        {**MP4, "tag_video": "avc3"},
+        {**WEBM, "tag_video": "VP90"},
+    ]
+    done = await encode(clip, tmp_path, *asked)
+    tags = [media.stream(made.path, "video")["codec_tag_string"] for made in done.outputs]
+    assert tags[:3] == ["hvc1", "hev1", "avc3"]
+    assert ["tag_video has no effect" in each.message for each in done.warnings] == [True]
+
+
+@pytest.mark.attribute("format[].tag_video")
+async def test_segments_have_the_tag_asked_for(clip: Path, tmp_path: Path):
+    stream = {"video_codec": "libx265", "tag_video": "hev1", "height": 64}
+    made = await only(clip, tmp_path, {"output": "advanced_dash", "stream": [stream]})
+    assert 'codecs="hev1.' in (made.path / "playlist.mpd").read_text()
+
+
+@names("qmin", "qmax", "bufsize")
+async def test_av1_keeps_its_bounds(clip: Path, tmp_path: Path):
+    async def size(name: str, **asked: Any) -> int:
+        (tmp_path / name).mkdir()
+        return len((await made(clip, tmp_path / name, "libsvtav1", **asked)).read_bytes())
+
+    free = await size("free", quality=15, parameters={"preset": "10"})
+    cap = {"preset": "10", "max_rate": 120, "bufsize": 120}
+    assert await size("capped", quality=15, parameters=cap) < free * 0.8
+    coarse = {"preset": "10", "qmin": 60, "qmax": 63}
+    assert await size("coarse", bitrate=900, parameters=coarse) < free * 0.5
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1"])
+@names("flags")
+async def test_groups_are_open_only_where_that_is_asked_for(clip: Path, tmp_path: Path, codec: str):
+    asked = {"keyframe": 8, "quality": 30, "parameters": {"flags": "-cgop"}}
+    for name, more in (("open", asked), ("closed", {**asked, "parameters": None})):
+        (tmp_path / name).mkdir()
+        path = await made(clip, tmp_path / name, codec, **more)
+        if codec == "libx265":
+            assert told(path)["open-gop" if name == "open" else "no-open-gop"] == "1"
+        if codec == "libx264":
+            assert told(path)["open_gop"] == ("1" if name == "open" else "0")
+        if codec == "libsvtav1":
+            kinds = set(re.findall(r"frame_type\s+[01]+ = (\d)", headers(path)))
+            # In place of keyframes (0) come frames that are coded by themselves (2).
+            assert ("2" in kinds) == (name == "open")
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"profile": "main", "parameters": {"flags2": "+dct8x8"}}, "+dct8x8 has no effect"),
+        ({"profile": "baseline", "parameters": {"coder": 1}}, "coder has no effect"),
+        ({"bitrate": 900, "parameters": {"max_rate": 0.5, "bufsize": 1}}, "counts as 500"),
+        ({"video_codec": "libsvtav1", "parameters": {"aq_mode": 3}}, "aq_mode counts as 2"),
+        ({"video_codec": "libx265", "parameters": {"level": 42}}, "no level 4.2"),
+        (
+            {"output": "webm", "video_codec": "libvpx", "quality": 20, "parameters": {"qmin": 30}},
+            "quality counts as 30",
+        ),
+        ({"video_codec": "libsvtav1", "bitrate": 90, "parameters": {"qmax": 9}}, ""),
+    ],
+)
+async def test_what_can_not_be_had_in_full_is_told(
+    clip: Path, tmp_path: Path, asked: dict[str, Any], words: str
+):
+    parameters = asked["parameters"]
+    rest = {name: value for name, value in asked.items() if name != "parameters"}
+    done = await encode(clip, tmp_path, {**MP4, **rest, "video_codec_parameters": parameters})
+    assert [words in each.message for each in done.warnings] == ([True] if words else [])
+
+
+@pytest.mark.attribute("format[].pix_format")
+async def test_pixels_that_an_encoder_can_not_hold_are_refused(clip: Path, tmp_path: Path):
+    with pytest.raises(MediaError, match="pix_format: libsvtav1 knows 4:2:0 alone"):
+        await made(clip, tmp_path, "libsvtav1", pix_format="yuv422p")

@@ -143,6 +143,8 @@ async def test_colours_that_nothing_converts_to_are_refused(tagged: Path, tmp_pa
         await encode(tagged, tmp_path, {**MP4, "color_trc": "smpte428"})
     with pytest.raises(MediaError, match="video-0-0: color_space: nothing here converts"):
         await encode(tagged, tmp_path, {**MP4, "color_space": "smpte2085"})
+    with pytest.raises(MediaError, match="video-0-0: color_space: nothing here converts"):
+        await encode(tagged, tmp_path, {**MP4, "color_space": "rgb"})
 
 
 # --- high dynamic range ------------------------------------------------------

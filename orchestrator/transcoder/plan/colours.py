@@ -93,7 +93,8 @@ def conversion(
     where ``hdr_to_sdr`` has nothing to do, and where HDR is kept in 8 bits.
     """
     source = _of(video)
-    to_sdr = asked.hdr_to_sdr and video.hdr
+    # A GIF has no marks: all that it can show is SDR.
+    to_sdr = video.hdr and (asked.hdr_to_sdr or isinstance(asked, Gif))
     if asked.hdr_to_sdr and not video.hdr:
         context.warn(f"{tag}: hdr_to_sdr changes nothing: the source is not HDR (PQ or HLG)")
     elif video.hdr and not to_sdr:

@@ -19,6 +19,8 @@ from orchestrator.transcoder.streams import VideoStream
 
 _TURNS = {90: "transpose=clock", 180: "hflip,vflip", 270: "transpose=cclock"}
 
+#: The encoders that know four to two chroma samples.
+_WITH_422 = ("libx264", "libx265", "libvpx-vp9")
 #: What the documents call pixel formats of full range: the range is a mark by itself.
 _PLAIN = {"yuvj420p": "yuv420p", "yuvj422p": "yuv422p"}
 
@@ -50,6 +52,10 @@ def film_filters(
 
     Raises ``MediaError`` for colours or logos that can't be had.
     """
+    if "422" in film.pix_format and film.video_codec not in _WITH_422:
+        raise MediaError(
+            f"{tag}: pix_format: {film.video_codec} knows 4:2:0 alone, so no {film.pix_format}"
+        )
     become = conversion(context, tag, film, video)
     scaler = film.video_codec_parameters and film.video_codec_parameters.sws_flags
     plain = _PLAIN.get(film.pix_format, film.pix_format)

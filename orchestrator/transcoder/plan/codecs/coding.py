@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from fractions import Fraction
 
-from orchestrator.query import Stream
+from orchestrator.query import Stream, Webm
+from orchestrator.query.outputs.streaming import WebmStream
 from orchestrator.transcoder.plan.codecs import svtav1, vpx, x264, x265
 from orchestrator.transcoder.plan.codecs.common import Coding, Film, Task
 
@@ -41,7 +42,7 @@ def video_options(
         *((option, own) if own else ()),
         *_keyframes(film, rate),
         *_flags(film),
-        *_tag(film),
+        *_tag(film, warn),
         *("-fps_mode", "passthrough" if steady else "vfr"),
     )
 
@@ -69,7 +70,12 @@ def _flags(film: Film) -> tuple[str, ...]:
     return ("-flags:v", "+bitexact") if given and "+bitexact" in (given.flags or ()) else ()
 
 
-def _tag(film: Film) -> tuple[str, ...]:
+def _tag(film: Film, warn: Callable[[str], None]) -> tuple[str, ...]:
+    """The four characters by which an mp4 names what is in a stream."""
+    if isinstance(film, Webm | WebmStream):
+        if film.tag_video is not None:
+            warn("tag_video has no effect: WebM has names of its own")
+        return ()
     if film.tag_video is not None:
         return ("-tag:v", film.tag_video)
     # hvc1 is what Apple's players look for.

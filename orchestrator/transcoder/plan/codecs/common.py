@@ -124,6 +124,13 @@ class Task:
                 told.append(f"flags {sent} has no effect: {why}")
         return tuple(told)
 
+    def about_max_rate(self) -> tuple[str, ...]:
+        """A warning where the highest bitrate is less than what is aimed at."""
+        most = self.given.max_rate_bps(self.film.video_codec)
+        if most is None or self.bitrate is None or most >= self.bitrate * 1000:
+            return ()
+        return (f"bitrate counts as {most // 1000}: max_rate is no more kbit/s than that",)
+
     def about_min_rate(self) -> tuple[str, ...]:
         """A warning where the lowest bitrate can't be kept."""
         if self.given.min_rate is None or self.constant_bitrate:

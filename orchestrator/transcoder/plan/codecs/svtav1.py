@@ -7,6 +7,8 @@ _PRESET = "8"
 #: The strength of 1 to 50 that its documentation names for live action.
 _GRAIN = 8
 _MOST_PARALLEL = 6
+#: The documents know one mode more, which SVT-AV1 has no longer.
+_FINEST_AQ = 2
 #: The documents' 0 and 1 are low delay with and without B-frames; 0 means
 #: "keyframes alone" today, and one kind of low delay is left.
 _STRUCTURES = {0: 1, 1: 1, 2: 2}
@@ -25,7 +27,7 @@ def coding(task: Task) -> Coding:
     grain = None if given.film_grain is None else (_GRAIN if given.film_grain else 0)
     own = set_only(
         tune=given.tune,
-        aq_mode=given.aq_mode,
+        aq_mode=None if given.aq_mode is None else min(given.aq_mode, _FINEST_AQ),
         film_grain=grain,
         fast_decode=given.fast_decode,
         enable_dlf=given.enable_dlf,
@@ -46,6 +48,8 @@ def _about(task: Task) -> tuple[str, ...]:
         told.append("two_pass has no effect: libsvtav1 aims at a bitrate in one pass here")
     if task.bitrate is not None and given.max_rate is not None:
         told.append("max_rate and bufsize have no effect: libsvtav1 keeps them with quality alone")
+    if (given.aq_mode or 0) > _FINEST_AQ:
+        told.append(f"aq_mode counts as {_FINEST_AQ}, the most that libsvtav1 has")
     if given.min_rate is not None:
         told.append("min_rate has no effect: libsvtav1 knows none")
     if task.bitrate is None and (bound(given.qmin), bound(given.qmax)) != (None, None):

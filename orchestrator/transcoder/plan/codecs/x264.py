@@ -26,7 +26,7 @@ def coding(task: Task) -> Coding:
     return Coding(
         options,
         {**_analysis(given), **_control(given), **_structure(task)},
-        (*task.about_flags("loop", "ildct"), *task.about_min_rate(), *_about(given, preset)),
+        (*task.about_flags("loop", "ildct"), *_about(task, preset)),
     )
 
 
@@ -107,8 +107,26 @@ def _structure(task: Task) -> dict[str, object]:
     )
 
 
-def _about(given: CodecParameters, preset: str) -> tuple[str, ...]:
-    told = []
+#: What each profile of H.264 can't hold of what may be switched on.
+_ABOVE = {
+    "main": ("dct8x8", "parti8x8"),
+    "baseline": ("dct8x8", "parti8x8", "bpyramid", "wpred", "partb8x8", "ildct"),
+    "high": (),
+}
+
+
+def _about(task: Task, preset: str) -> tuple[str, ...]:
+    given = task.given
+    told = [*task.about_max_rate(), *task.about_min_rate()]
+    profile = task.film.profile or given.vprofile
+    switches = (*(given.flags2 or ()), *(given.partitions or ()), *(given.flags or ()))
+    told += [
+        f"{sent} has no effect: the {profile} profile can't hold it"
+        for sent in switches
+        if profile and sent[0] == "+" and sent[1:] in _ABOVE[profile]
+    ]
+    if profile == "baseline" and given.coder:
+        told.append("coder has no effect: the baseline profile knows no CABAC")
     far = given.me_range is not None and given.me_range > _HEXAGON_RANGE
     if far and not above_hexagon(given.me_method, preset):
         told.append(f"me_range counts as {_HEXAGON_RANGE}: a wider one needs me_method umh or full")

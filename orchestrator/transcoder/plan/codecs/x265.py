@@ -2,6 +2,8 @@
 
 from orchestrator.transcoder.plan.codecs.common import PRESET, Coding, Task, bound, set_only
 
+#: Of the documents' levels the one that H.264 alone has.
+_NO_LEVEL = 42
 _SEARCHES = {"epzs": "dia", "hex": "hex", "umh": "umh", "full": "full"}
 
 
@@ -16,14 +18,21 @@ def coding(task: Task) -> Coding:
     return Coding(
         options,
         {"log-level": "error", **_parameters(task)},
-        (*task.about_flags("loop"), *task.about_min_rate()),
+        _about(task),
     )
+
+
+def _about(task: Task) -> tuple[str, ...]:
+    told = [*task.about_flags("loop"), *task.about_max_rate(), *task.about_min_rate()]
+    if task.given.level == _NO_LEVEL:
+        told.append("level 42 has no effect: HEVC has no level 4.2")
+    return tuple(told)
 
 
 def _parameters(task: Task) -> dict[str, object]:
     given = task.given
     return set_only(
-        level_idc=None if given.level is None else f"{given.level // 10}.{given.level % 10}",
+        level_idc=None if given.level in (None, _NO_LEVEL) else given.level,
         me=None if given.me_method is None else _SEARCHES[given.me_method],
         merange=given.me_range,
         subme=given.subq,
