@@ -29,8 +29,6 @@ _REFERENCE, _SAMPLE, _SCORES, _LOOK = "reference.mkv", "sample.mp4", "vmaf.json"
 _HD_LINES = 1440
 #: Frames are held against each other one by one, whatever their containers say of times.
 _IN_STEP = "settb=AVTB,setpts=N/25/TB"
-#: Every third frame is scored. Not every second: B-frames come in such a rhythm.
-_EVERY = 3
 
 
 class Samples:
@@ -104,7 +102,7 @@ class Samples:
         model = "vmaf_4k_v0.6.1" if lines > _HD_LINES else "vmaf_v0.6.1"
         head = (
             f"[0:v:0]{_IN_STEP}[encoded];[1:v:0]{_IN_STEP}[shown];[encoded][shown]libvmaf="
-            f"model=version={model}:n_threads={max(1, self._threads)}:n_subsample={_EVERY}:"
+            f"model=version={model}:n_threads={max(1, self._threads)}:"
             f"log_fmt=json:log_path={_SCORES}[compared]"
         )
         both = (_input(self._folder, _SAMPLE), _input(self._folder, _REFERENCE))
