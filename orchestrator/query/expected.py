@@ -1,7 +1,7 @@
 """What each output of a job should be, by the job's query. Pure."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import PurePath
@@ -165,34 +165,55 @@ def _format_of(output: Output, formats: Sequence[Format | None]) -> _Made | None
     """What an output was made for.
 
     By the client's own tag where that names one; else by its place among those
-    of its kind, which a system tag ends in (``video-0-1``: the second).
+    of its kind, which a system tag ends in.
     """
-    made = list(_made(formats))
-    named = [each for each in made if each.tag and each.tag == output.user_tag]
+    made = _made(formats)
+    named = [each for group in made for each in group if each.tag and each.tag == output.user_tag]
     if len(named) == 1:
         return named[0]
     if None in formats:
         return None  # places can't be counted
-    kind = [each for each in made if kind_of(each.wanted) == output.kind]
-    if len(kind) == 1:
-        return kind[0]
-    place = output.tag.rpartition("-")[2]
-    if place.isascii() and place.isdecimal() and int(place) < len(kind):
-        return kind[int(place)]
+    return _at_place(
+        output.tag, [group for group in made if kind_of(group[0].wanted) == output.kind]
+    )
+
+
+def _at_place(tag: str, groups: Sequence[Sequence[_Made]]) -> _Made | None:
+    """What a system tag names among the outputs of its kind, each a group of its streams.
+
+    ``video-0-1-2`` is the third stream of the second output. With one number less
+    streams are counted like outputs, where there is nothing else.
+    """
+    each = [one for group in groups for one in group]
+    if len(each) == 1:
+        return each[0]
+    numbers = [int(part) for part in tag.split("-")[1:] if part.isascii() and part.isdecimal()]
+    match numbers:
+        case [_, output, stream] if output < len(groups) and stream < len(groups[output]):
+            return groups[output][stream]
+        case [*_, place] if len(numbers) < 3 and place < len(each):
+            ladders = [bool(one.folder) for one in each]
+            if all(ladders) or not any(ladders):
+                return each[place]
+            alone = place < len(groups) and not groups[place][0].folder
+            return groups[place][0] if alone else None
     return None
 
 
-def _made(formats: Sequence[Format | None]) -> Iterator[_Made]:
+def _made(formats: Sequence[Format | None]) -> list[list[_Made]]:
     """The outputs that status answers tell of: of a streaming one, each of its streams."""
     seen: Counter[str] = Counter()
-    for wanted in filter(None, formats):
+    found: list[list[_Made]] = []
+    for wanted in formats:
+        if wanted is None:
+            continue
         seen[wanted.output] += 1
         if isinstance(wanted, AdvancedHls | AdvancedDash | WebmDash | HlsAudio):
             folder = _folder(wanted, seen[wanted.output])
-            for stream in wanted.stream:
-                yield _Made(wanted, stream.tag, stream, folder)
+            found.append([_Made(wanted, each.tag, each, folder) for each in wanted.stream])
         else:
-            yield _Made(wanted, wanted.tag)
+            found.append([_Made(wanted, wanted.tag)])
+    return found
 
 
 def _folder(wanted: AdvancedHls | AdvancedDash | WebmDash | HlsAudio, number: int) -> str:

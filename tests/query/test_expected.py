@@ -102,6 +102,42 @@ def test_a_ladder_has_one_folder_whichever_of_its_streams_is_there() -> None:
         assert found.folder == folder
 
 
+@pytest.mark.parametrize(
+    ("tag", "frame"),
+    [
+        ("video-0-0", (10, 10)),
+        ("video-0-1-0", (20, 10)),
+        ("video-0-1-1", (30, 10)),
+        ("video-0-2", (40, 10)),
+        ("video-0-3-0", (50, 10)),
+        ("video-0-1", None),
+        ("video-0-3", None),
+        ("video-0-1-2", None),
+        ("video-0-9-0", None),
+        ("video", None),
+    ],
+)
+def test_streams_among_other_outputs(tag: str, frame: tuple[int, int] | None) -> None:
+    def sides(width: int) -> dict[str, Any]:
+        return {"size": f"{width}x10"}
+
+    formats = [
+        {"output": "mp4", **sides(10)},
+        {"output": "advanced_hls", "stream": [sides(20), sides(30)]},
+        {"output": "mp4", **sides(40)},
+        {"output": "advanced_dash", "stream": [sides(50), sides(60)]},
+    ]
+    found = of(*formats, made=output(tag))
+    assert (found.frame if found else None) == frame
+
+
+def test_ladders_alone_may_be_counted_by_their_streams() -> None:
+    hls = {"output": "advanced_hls", "stream": [{"size": "10x10"}, {"size": "20x10"}]}
+    for tag, frame in (("video-0-1", (20, 10)), ("video-0-3", (20, 10)), ("video-0-4", None)):
+        found = of(hls, hls, made=output(tag))
+        assert (found.frame if found else None) == frame
+
+
 def test_codecs_that_the_query_itself_names() -> None:
     stream = {"video_codec": "libx265", "audio_codec": "libfdk_aac"}
     for wanted, codecs in (
@@ -206,7 +242,7 @@ def test_placeholders_are_filled_in_from_the_row() -> None:
 def test_each_stream_is_an_output_of_its_own() -> None:
     streams = [{"size": "64x36", "tag": "low"}, {"size": "128x72"}]
     formats = [{"output": "mp4"}, {"output": "advanced_hls", "stream": streams}]
-    places = {"video-0-0": None, "video-0-1": (64, 36), "video-0-2": (128, 72)}
+    places = {"video-0-0": None, "video-0-1-0": (64, 36), "video-0-1-1": (128, 72)}
     for tag, frame in places.items():
         found = of(*formats, made=output(tag))
         assert found is not None
