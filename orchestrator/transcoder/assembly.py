@@ -130,6 +130,7 @@ def _track(cut: Cut, folder: Path) -> Track:
         default=cut.default,
         chunklist_name=cut.chunklist_name,
         rung=cut.rung,
+        duration=cut.duration,
     )
 
 

@@ -48,6 +48,8 @@ async def check_media(
         raise MediaError("the source's sound did not arrive in the output")
     if len(found.video) + len(found.audio) + len(found.subtitles) < len(made.copied):
         raise MediaError("a stream of the source did not arrive in the output")
+    if len(found.subtitles) < len(made.further):
+        raise MediaError("subtitles did not arrive in the output")
     if made.picture is None:
         _check_length(found.duration or 0.0, made, complained=complained)
         return found

@@ -21,6 +21,7 @@ from orchestrator.transcoder.plan import (
     Pass,
     Rendition,
     Step,
+    Subtitling,
     Transcription,
     commands,
     compile_softly,
@@ -41,6 +42,7 @@ from orchestrator.transcoder.runner import EncodeError, Limits, Stuck, run
 from orchestrator.transcoder.speech import Speech
 from orchestrator.transcoder.sprites import image_row
 from orchestrator.transcoder.streams import Probe
+from orchestrator.transcoder.subtitling import Subtitler
 from orchestrator.transcoder.texts import Telling, Texts, check
 from orchestrator.transcoder.toolchain import Toolchain, describe
 
@@ -142,6 +144,7 @@ class _Task:
         self._toolchain, self._threads, self._limits = toolchain, threads, limits
         self._film, self._folder, self._board, self._losses = film, folder, board, losses
         self._texts = Texts(toolchain, threads, limits, film, folder, speech)
+        self._subtitler = Subtitler(toolchain, limits, film, folder)
         self._complaints = 0
         self._watcher: Watcher | None = None
         self._parts: dict[str, Probe] = {}
@@ -170,6 +173,11 @@ class _Task:
                     await self._make(replace(step, renditions=left))
             case _ if self._losses.has(step.index):
                 return
+            case Subtitling():
+                try:
+                    self._notices.extend(await self._subtitler.make(step))
+                except MediaError as error:
+                    self._losses.bear((step.index,), error)
             case Description() | Transcription() | Comparison():
                 try:
                     await self._write(step)

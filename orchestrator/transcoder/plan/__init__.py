@@ -15,6 +15,7 @@ from orchestrator.transcoder.plan.steps import (
     Plan,
     Rendition,
     Step,
+    Subtitling,
     Transcription,
 )
 
@@ -30,6 +31,7 @@ __all__ = [
     "Plan",
     "Rendition",
     "Step",
+    "Subtitling",
     "Transcription",
     "commands",
     "compile_plan",

@@ -20,6 +20,7 @@ from orchestrator.transcoder.plan.packings import sound_is_apart
 from orchestrator.transcoder.plan.sizes import Sized
 from orchestrator.transcoder.plan.sound import SoundTrack
 from orchestrator.transcoder.plan.steps import Ladder
+from orchestrator.transcoder.plan.subtitles import copies_captions
 from orchestrator.transcoder.ports import MediaError
 
 #: What a client writes to be given a tag.
@@ -82,7 +83,8 @@ def picture_rung(asked: Ladder, packing: Packing, one: Sized) -> str:
     """The identity of a picture; with the sound inside its segments, of both."""
     left_out = _NAMES | (set(Sound.model_fields) if sound_is_apart(asked) else set())
     wish = one.place.asked.model_dump(mode="json", exclude=left_out)
-    return _rung("video", wish, one.fit.width, one.fit.height, *_shared(asked, packing))
+    sides = (one.fit.width, one.fit.height)
+    return _rung("video", wish, *sides, copies_captions(asked), *_shared(asked, packing))
 
 
 def sound_rung(

@@ -9,6 +9,9 @@ from orchestrator.transcoder.probe import DECODER_GUARDS, INPUT_GUARDS, input_na
 #: Seconds between two lines of progress.
 _PROGRESS_EVERY = "0.25"
 
+#: Seconds: what begins with the output must not seem to begin before it.
+_AFTER = 0.001
+
 
 def commands(step: Pass, ffmpeg: Path, threads: int) -> tuple[tuple[str, ...], ...]:
     """The ffmpeg processes of a pass, one after the other; run them in the task's folder.
@@ -55,7 +58,12 @@ class _Command:
             yield from ("-ss", f"{each.start:.6f}")
         if each.duration is not None:
             yield from ("-t", f"{each.duration:.6f}")
-        yield from (*each.options, "-i", input_name(each.path))
+        if self._step.reading.lead and each not in self._step.reading.inputs:
+            # Further files have nothing to be thrown away at their beginning.
+            yield from ("-itsoffset", f"{self._step.reading.lead + _AFTER:.6f}")
+        # What the task made itself lies in its folder, where ffmpeg runs.
+        name = input_name(each.path) if each.path.is_absolute() else f"file:{each.path}"
+        yield from (*each.options, "-i", name)
 
     def _output(self, place: int, made: Rendition) -> Iterator[str]:
         if made.picture is not None:
@@ -81,8 +89,12 @@ class _Command:
             yield from ("-map", f"[a{place}]", *made.sound.options)
         for stream in made.copied:
             yield from ("-map", stream)
-        for further in made.further:
+        for number, further in enumerate(made.further):
             yield from ("-map", f"{self._opened(further.file)}:{further.stream}", *further.options)
+            if self._step.reading.lead:
+                # ffmpeg cuts subtitles off at the lead's end, but leaves them their times.
+                back = self._step.reading.lead + _AFTER
+                yield from (f"-bsf:s:{number}", f"setts=ts=TS-{back:.6f}/TB")
 
     def _opened(self, file: Input) -> int:
         """The place of a further input among all, opening it if it is new."""

@@ -61,6 +61,7 @@ class _Compiler:
         wanted = [*self._files(), *(one for rung in at_once for one in rung.wanted)]
         steps: tuple[Step, ...] = (
             *told_first(context),
+            *context.subtitling,
             *self._passes(wanted),
             *(rung.package for rung in at_once),
             *self._in_turn(in_turn),

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 from orchestrator.query import EncodeQuery
 from orchestrator.query.outputs import kind_of
 from orchestrator.transcoder.plan.material import Material
-from orchestrator.transcoder.plan.steps import Rendition
+from orchestrator.transcoder.plan.steps import Rendition, Subtitling
 from orchestrator.transcoder.ports import MediaError, Notice
 from orchestrator.transcoder.streams import VideoStream
 
@@ -90,6 +90,7 @@ class Context:
         self.places = tuple(each for each in places_of(query) if each.index not in without)
         self._warnings: list[str] = []
         self._notices: list[Notice] = []
+        self.subtitling: list[Subtitling] = []
 
     @property
     def warnings(self) -> tuple[str, ...]:

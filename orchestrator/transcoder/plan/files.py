@@ -10,6 +10,7 @@ from orchestrator.transcoder.plan.sizes import Sized
 from orchestrator.transcoder.plan.sound import sound_chain
 from orchestrator.transcoder.plan.spherical import spherical_boxes
 from orchestrator.transcoder.plan.steps import Chain, Rendition
+from orchestrator.transcoder.plan.subtitles import captioned, muxed, texts_of
 from orchestrator.transcoder.ports import MediaError
 from orchestrator.transcoder.streams import VideoStream
 
@@ -32,7 +33,13 @@ def video_file(context: Context, one: Sized, video: VideoStream) -> Wanted:
         made = replace(made, file=f"{made.tag}.webm", options=_WEBM)
     if context.material.probe.audio:
         made = replace(made, sound=sound_chain(context, asked))
+    if made.picture is not None:
+        chain = captioned(context, made.tag, asked.video_codec, made.picture, asked)
+        made = replace(made, picture=chain)
     start = snapped(asked.start_time, video)
+    length = context.seconds(made.tag, asked.start_time, asked.duration)
+    texts = texts_of(context, made.tag, made.index, asked, asked.start_time, length)
+    made = muxed(made, texts, "mov_text" if isinstance(asked, Mp4) else "webvtt")
     return Wanted(made, start, asked.duration, twice=in_two_passes(asked))
 
 

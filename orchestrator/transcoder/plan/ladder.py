@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from orchestrator.query import HlsAudio
 from orchestrator.query.outputs import AudioStream, Stream, Tagged
 from orchestrator.query.sound import Sound
+from orchestrator.transcoder.languages import shortest
 from orchestrator.transcoder.packaging import Kind
 from orchestrator.transcoder.packaging import Rendition as Packaged
 from orchestrator.transcoder.plan.chain import chain_of, check_length, picture_rung, sound_rung
@@ -19,6 +20,7 @@ from orchestrator.transcoder.plan.parts import picture_part, sound_part
 from orchestrator.transcoder.plan.sizes import Sized
 from orchestrator.transcoder.plan.sound import SoundTrack, sound_tracks
 from orchestrator.transcoder.plan.steps import Cut, Kept, Ladder, Package
+from orchestrator.transcoder.plan.subtitles import texts_of
 from orchestrator.transcoder.ports import MediaError
 
 
@@ -98,12 +100,14 @@ class _Ladder:
         self._given = dict(self._chain.used)
         self._sounds: list[tuple[Sound, str, str | None]] = []
         self._unnamed = 0
+        self._with_texts = False
 
     def of(self, sized: Sequence[Sized], *, last: bool) -> Rung:
         """A rung with a picture for each of ``sized``, and the sounds that are new."""
         turn = _Turn()
         for one in sized:
             self._add(one, turn)
+        self._add_texts(turn)
         return Rung(turn.films_first(), self._package(turn, last=last))
 
     def has(self, one: Sized) -> bool:
@@ -173,6 +177,20 @@ class _Ladder:
                 user_tag=place.asked.tag,
             )
         )
+
+    def _add_texts(self, turn: _Turn) -> None:
+        """The output's subtitles, with the first of its rungs."""
+        asked, tag = self._asked, self._place.tag
+        if isinstance(asked, HlsAudio) or self._with_texts:
+            return
+        self._with_texts = True
+        length = self._context.seconds(tag, asked.start_time, asked.duration)
+        where = (self._context, tag, self._place.index, asked)
+        for text in texts_of(*where, asked.start_time, length):
+            number = self._number("text")
+            cut = Cut(text.file, "text", number, text.file, rung=f"text {number}", told=False)
+            language = shortest(text.language) if text.language else None
+            turn.cuts.append(replace(cut, language=language, title=text.title, duration=length))
 
     def _kept(self, made: Packaged, place: Place[Tagged] | None = None) -> Kept:
         if place is None:

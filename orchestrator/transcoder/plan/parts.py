@@ -17,6 +17,7 @@ from orchestrator.transcoder.plan.files import picture
 from orchestrator.transcoder.plan.sizes import Sized
 from orchestrator.transcoder.plan.sound import sound_chain
 from orchestrator.transcoder.plan.steps import Ladder, Rendition
+from orchestrator.transcoder.plan.subtitles import captioned
 from orchestrator.transcoder.streams import VideoStream
 
 #: Parts are read again by the packager alone: nothing is moved to their front.
@@ -33,9 +34,10 @@ def picture_part(context: Context, place: Place[Ladder], one: Sized) -> Wanted:
     if made.picture is None or not isinstance(stream, Stream):
         raise TypeError(f"{one.place.tag} is no stream")
     options = (*made.picture.options, *_keyframes(stream, asked.segment_duration, video))
+    chain = replace(made.picture, options=options)
     made = replace(
         made,
-        picture=replace(made.picture, options=options),
+        picture=captioned(context, made.tag, stream.video_codec, chain, asked),
         file=f"{one.place.tag}.{_form(asked)}",
         options=_OPTIONS[_form(asked)],
         part=True,

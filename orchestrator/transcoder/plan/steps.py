@@ -194,6 +194,28 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Subtitling:
+    """Subtitles as a WebVTT ``file``: those of an ``asset``, or of a ``stream`` of the source.
+
+    From ``start`` on for ``duration`` seconds, counted from there. ``field`` is
+    what a complaint is about, ``index`` the output's.
+    """
+
+    index: int
+    file: str
+    field: str
+    asset: Path | None = None
+    stream: int | None = None
+    start: float = 0.0
+    duration: float | None = None
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """It is a part of an output."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
 class Cut:
     """A part that becomes one rendition of a ladder: its files, and its place there.
 
@@ -216,6 +238,7 @@ class Cut:
     user_tag: str | None = None
     rung: str = ""
     told: bool = True
+    duration: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +280,7 @@ class Package:
         return tuple(each.tag for each in self.kept if each.tag)
 
 
-Step = Pass | Description | Transcription | Comparison | Package
+Step = Pass | Description | Transcription | Comparison | Subtitling | Package
 
 
 @dataclass(frozen=True, slots=True)
