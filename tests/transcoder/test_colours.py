@@ -169,6 +169,14 @@ async def test_hdr_becomes_sdr(clips: Path, tmp_path: Path, curve: str, within: 
     ]
 
 
+async def test_a_gif_shows_hdr_as_sdr(clips: Path, tmp_path: Path):
+    source = hdr(clips / "for-gif.mp4", "smpte2084")
+    path = (await only(source, tmp_path, {"output": "gif"})).path
+    data = media.ffmpeg("-i", path, "-frames:v", "1", "-vf", "format=rgb24", "-f", "rawvideo", "-")
+    row = data[32 * 128 * 3 :]
+    assert off([tuple(row[3 * x : 3 * x + 3]) for x in range(8, 128, 16)]) <= 24
+
+
 @pytest.mark.attribute("format[].hdr_to_sdr")
 async def test_sdr_is_left_as_it_is(tagged: Path, tmp_path: Path):
     done = await encode(tagged, tmp_path, {**MP4, "hdr_to_sdr": 1}, MP4)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator.query import Gif, Logo, Mp4, Stream, Webm
 from orchestrator.transcoder.plan.colours import Conversion, conversion, scaler_matrix
-from orchestrator.transcoder.plan.context import FALLBACK_RATE, Context
+from orchestrator.transcoder.plan.context import FALLBACK_RATE, Context, snapped
 from orchestrator.transcoder.plan.geometry import Fit
 from orchestrator.transcoder.plan.logo import laid_over
 from orchestrator.transcoder.ports import MediaError
@@ -73,7 +73,7 @@ def film_filters(
             pixels=plain.removesuffix("p"),
             colours=f"out_color_matrix={matrix}:out_range={become.to.range}",
             marks=become.to.marks,
-            lead=context.material.read(start, None, sound=False).lead,
+            lead=_lead(context, video, start),
         )
         steps += [become.to.marks, drawn]
     return ",".join((*steps, become.to.marks))
@@ -85,7 +85,7 @@ def gif_filters(
     """From the source's picture, read from ``start`` on, to what a GIF's palette is made of."""
     steps = list(_framed(context, tag, gif, fit, video, conversion(context, tag, gif, video), ""))
     if gif.logo:
-        lead = context.material.read(start, None, sound=False).lead
+        lead = _lead(context, video, start)
         logos = _opened(context, tag, gif.logo)
         drawn = laid_over(logos, tag, pixels="rgb", colours="", marks="", lead=lead)
         steps += ["format=rgba", drawn]
@@ -114,6 +114,11 @@ def _framed(
         yield _TURNS[asked.rotate]
     yield fit.filters(become.to.range, scaler + become.scaling)
     yield from become.filters
+
+
+def _lead(context: Context, video: VideoStream, start: float) -> float:
+    """The second of a pass at which the output begins, where it is read from ``start`` on."""
+    return context.material.read(snapped(start, video), None, sound=False).lead
 
 
 def _opened(context: Context, tag: str, logos: tuple[Logo, ...]) -> tuple[tuple[Logo, Path], ...]:
