@@ -207,6 +207,17 @@ async def test_sound_alone_can_be_compared_with_nothing(reference, clips, out):
 
 
 @attribute("distorted")
+async def test_frames_too_small_for_vmaf_are_refused_and_odd_ones_taken(clips, out):
+    odd, tiny = clips / "odd.mkv", clips / "tiny.mkv"
+    for path, size in ((odd, "33x35"), (tiny, "31x64")):
+        ffmpeg("-f", "lavfi", "-i", f"testsrc2=s={size}:r=10:d=0.3", "-c:v", "ffv1", path)
+    (made,) = (await measured(odd, odd, out)).outputs
+    assert made.meta["vmaf"] > 90
+    with pytest.raises(MediaError, match="frame of 31x64 is too small to be compared"):
+        await measured(tiny, odd, out)
+
+
+@attribute("distorted")
 async def test_the_other_outputs_go_on_where_the_comparison_may_fail(reference, out, tmp_path):
     (tmp_path / "empty.mp4").touch()
     film = Inputs(inputs(reference).sources, {URL: tmp_path / "empty.mp4"})

@@ -21,6 +21,8 @@ from orchestrator.transcoder.streams import Probe, VideoStream
 _SAME_END = 0.1
 #: From more lines than these on, people look at a frame as at a 4K screen.
 _HD_LINES = 1440
+#: libvmaf halves a frame four times; one of 16x16 crashes it.
+_SMALLEST = 32
 _HD_MODEL, _4K_MODEL = "vmaf_v0.6.1", "vmaf_4k_v0.6.1"
 
 #: More than 8 bits: yuv420p10le, gbrp12le, p010le.
@@ -46,12 +48,20 @@ class Compared:
 
 
 def compared(step: Comparison, material: Material, distorted: Probe, threads: int) -> Compared:
-    """How ``distorted`` is measured against the film. Raises ``MediaError``: it has no picture."""
+    """How ``distorted`` is measured against the film.
+
+    Raises ``MediaError`` where it has no picture, or the film's is too small.
+    """
     if not distorted.video:
         raise MediaError("distorted has sound but no picture, so nothing can be compared")
     reference = material.picture()
     rate = reference.rate or FALLBACK_RATE
     width, height = _upright(reference)
+    if min(width, height) < _SMALLEST:
+        raise MediaError(
+            f"the source's frame of {width}x{height} is too small to be compared; "
+            f"both sides need {_SMALLEST} pixels"
+        )
     model = step.asked.vmaf_model or (_4K_MODEL if min(width, height) > _HD_LINES else _HD_MODEL)
     film = material.read(0.0, None, sound=False)
     shape = _Shape(rate, width, height, _pixels(reference), step.asked.duration)
