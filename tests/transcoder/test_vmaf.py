@@ -210,7 +210,7 @@ async def test_sound_alone_can_be_compared_with_nothing(reference, clips, out):
 async def test_frames_too_small_for_vmaf_are_refused_and_odd_ones_taken(clips, out):
     odd, tiny = clips / "odd.mkv", clips / "tiny.mkv"
     for path, size in ((odd, "33x35"), (tiny, "31x64")):
-        ffmpeg("-f", "lavfi", "-i", f"testsrc2=s={size}:r=10:d=0.3", "-c:v", "ffv1", path)
+        ffmpeg("-f", "lavfi", "-i", f"testsrc=s={size}:r=10:d=0.3", "-c:v", "ffv1", path)
     (made,) = (await measured(odd, odd, out)).outputs
     assert made.meta["vmaf"] > 90
     with pytest.raises(MediaError, match="frame of 31x64 is too small to be compared"):
