@@ -66,7 +66,7 @@ def told(output: Produced, folder: Path) -> list[Output]:
     size = sum(file.stat().st_size for file in files)
     return [
         Output(
-            each.tag,
+            f"{each.kind}-0-0-{place}",
             each.kind,
             f"/v1/download/k/{folder.name}/{output.entry}",
             user_tag=each.user_tag,
