@@ -13,7 +13,6 @@ from tests.transcoder.encodes import encode, only
 
 MP4 = {"output": "mp4"}
 WEBM = {"output": "webm"}
-_PARAMETERS = "format[].video_codec_parameters"
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +58,34 @@ def left(folder: Path) -> list[str]:
     return [each.name for each in folder.iterdir()]
 
 
-def names(*parameters: str) -> pytest.MarkDecorator:
-    return pytest.mark.attribute(*(f"{_PARAMETERS}.{name}" for name in parameters))
-
-
-@names("level", "coder", "flags2", "partitions", "directpred", "me_method", "me_range", "subq")
-@names("trellis", "refs", "cmp", "sc_threshold", "i_qfactor", "b_strategy", "qcomp", "qmin")
-@names("qmax", "qdiff", "rc_lookahead", "preset", "max_rate", "bufsize")
+@pytest.mark.attribute(
+    "format[].video_codec_parameters.level",
+    "format[].video_codec_parameters.coder",
+    "format[].video_codec_parameters.flags2",
+    "format[].video_codec_parameters.partitions",
+    "format[].video_codec_parameters.directpred",
+    "format[].video_codec_parameters.me_method",
+    "format[].video_codec_parameters.me_range",
+    "format[].video_codec_parameters.subq",
+)
+@pytest.mark.attribute(
+    "format[].video_codec_parameters.trellis",
+    "format[].video_codec_parameters.refs",
+    "format[].video_codec_parameters.cmp",
+    "format[].video_codec_parameters.sc_threshold",
+    "format[].video_codec_parameters.i_qfactor",
+    "format[].video_codec_parameters.b_strategy",
+    "format[].video_codec_parameters.qcomp",
+    "format[].video_codec_parameters.qmin",
+)
+@pytest.mark.attribute(
+    "format[].video_codec_parameters.qmax",
+    "format[].video_codec_parameters.qdiff",
+    "format[].video_codec_parameters.rc_lookahead",
+    "format[].video_codec_parameters.preset",
+    "format[].video_codec_parameters.max_rate",
+    "format[].video_codec_parameters.bufsize",
+)
 async def test_x264_is_told_every_parameter(clip: Path, tmp_path: Path):
     path = await made(
         clip,
@@ -133,7 +153,14 @@ async def test_x264_is_told_every_parameter(clip: Path, tmp_path: Path):
     assert headers(path).count("Access Unit Delimiter") == 25
 
 
-@names("flags2", "partitions", "flags", "me_method", "cmp", "directpred")
+@pytest.mark.attribute(
+    "format[].video_codec_parameters.flags2",
+    "format[].video_codec_parameters.partitions",
+    "format[].video_codec_parameters.flags",
+    "format[].video_codec_parameters.me_method",
+    "format[].video_codec_parameters.cmp",
+    "format[].video_codec_parameters.directpred",
+)
 async def test_what_only_the_high_profile_has_raises_the_profile(clip: Path, tmp_path: Path):
     path = await made(
         clip,
@@ -170,7 +197,9 @@ async def test_what_only_the_high_profile_has_raises_the_profile(clip: Path, tmp
     assert not re.search(r"\d", video.get("tags", {}).get("encoder", "").replace("264", ""))
 
 
-@names("vprofile")
+@pytest.mark.attribute(
+    "format[].video_codec_parameters.vprofile",
+)
 @pytest.mark.attribute("format[].profile", "format[].video_codec")
 @pytest.mark.parametrize(
     ("asked", "profile"),
@@ -206,7 +235,11 @@ async def test_what_does_nothing_is_told_in_the_status(clip: Path, tmp_path: Pat
     assert told(done.outputs[0].path)["me_range"] == "16"
 
 
-@names("min_rate", "max_rate", "bufsize")
+@pytest.mark.attribute(
+    "format[].video_codec_parameters.min_rate",
+    "format[].video_codec_parameters.max_rate",
+    "format[].video_codec_parameters.bufsize",
+)
 @pytest.mark.attribute("format[].bitrate")
 async def test_one_rate_throughout_is_filled_up_to_it(clip: Path, tmp_path: Path):
     parameters = {"max_rate": 1.2, "min_rate": 1.2, "bufsize": 1.2}
@@ -217,9 +250,29 @@ async def test_one_rate_throughout_is_filled_up_to_it(clip: Path, tmp_path: Path
     assert bitrate == pytest.approx(1_200_000, rel=0.15)
 
 
-@names("level", "me_method", "me_range", "subq", "refs", "sc_threshold", "i_qfactor")
-@names("b_strategy", "qcomp", "qmin", "qmax", "qdiff", "rc_lookahead", "preset", "flags")
-@names("max_rate", "bufsize")
+@pytest.mark.attribute(
+    "format[].video_codec_parameters.level",
+    "format[].video_codec_parameters.me_method",
+    "format[].video_codec_parameters.me_range",
+    "format[].video_codec_parameters.subq",
+    "format[].video_codec_parameters.refs",
+    "format[].video_codec_parameters.sc_threshold",
+    "format[].video_codec_parameters.i_qfactor",
+)
+@pytest.mark.attribute(
+    "format[].video_codec_parameters.b_strategy",
+    "format[].video_codec_parameters.qcomp",
+    "format[].video_codec_parameters.qmin",
+    "format[].video_codec_parameters.qmax",
+    "format[].video_codec_parameters.qdiff",
+    "format[].video_codec_parameters.rc_lookahead",
+    "format[].video_codec_parameters.preset",
+    "format[].video_codec_parameters.flags",
+)
+@pytest.mark.attribute(
+    "format[].video_codec_parameters.max_rate",
+    "format[].video_codec_parameters.bufsize",
+)
 async def test_x265_is_told_every_parameter(clip: Path, tmp_path: Path):
     path = await made(
         clip,
@@ -291,7 +344,9 @@ async def test_what_can_not_be_done_in_two_passes_is_told(clip: Path, tmp_path: 
     assert media.stream(done.outputs[0].path, "video")["codec_name"] == "av1"
 
 
-@names("rc_lookahead")
+@pytest.mark.attribute(
+    "format[].video_codec_parameters.rc_lookahead",
+)
 @pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
 async def test_vpx_looks_ahead_in_two_passes(clip: Path, tmp_path: Path, codec: str):
     seen = []
@@ -304,7 +359,13 @@ async def test_vpx_looks_ahead_in_two_passes(clip: Path, tmp_path: Path, codec: 
     assert seen[0] != seen[1]
 
 
-@names("preset", "qmin", "qmax", "max_rate", "bufsize")
+@pytest.mark.attribute(
+    "format[].video_codec_parameters.preset",
+    "format[].video_codec_parameters.qmin",
+    "format[].video_codec_parameters.qmax",
+    "format[].video_codec_parameters.max_rate",
+    "format[].video_codec_parameters.bufsize",
+)
 @pytest.mark.attribute("format[].quality", "format[].video_codec")
 @pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
 async def test_vpx_is_told_every_parameter(clip: Path, tmp_path: Path, codec: str):
@@ -321,8 +382,19 @@ async def test_vpx_is_told_every_parameter(clip: Path, tmp_path: Path, codec: st
     assert coarse < free * 0.5
 
 
-@names("film_grain", "enable_dlf", "enable_restoration", "preset", "aq_mode", "tune")
-@names("hierarchical_levels", "pred_struct", "rc_lookahead")
+@pytest.mark.attribute(
+    "format[].video_codec_parameters.film_grain",
+    "format[].video_codec_parameters.enable_dlf",
+    "format[].video_codec_parameters.enable_restoration",
+    "format[].video_codec_parameters.preset",
+    "format[].video_codec_parameters.aq_mode",
+    "format[].video_codec_parameters.tune",
+)
+@pytest.mark.attribute(
+    "format[].video_codec_parameters.hierarchical_levels",
+    "format[].video_codec_parameters.pred_struct",
+    "format[].video_codec_parameters.rc_lookahead",
+)
 async def test_svt_av1_is_told_every_parameter(clip: Path, tmp_path: Path):
     asked: list[dict[str, Any]] = [
         {},
@@ -353,7 +425,9 @@ async def test_svt_av1_is_told_every_parameter(clip: Path, tmp_path: Path):
         assert _bytes(path) != coded, one
 
 
-@names("fast_decode")
+@pytest.mark.attribute(
+    "format[].video_codec_parameters.fast_decode",
+)
 async def test_av1_for_slow_decoders_differs_where_there_is_something_to_gain(tmp_path: Path):
     # SVT-AV1 changes nothing for small frames.
     wide = tmp_path / "wide.mp4"
@@ -394,7 +468,11 @@ async def test_segments_have_the_tag_asked_for(clip: Path, tmp_path: Path):
     assert 'codecs="hev1.' in (made.path / "playlist.mpd").read_text()
 
 
-@names("qmin", "qmax", "bufsize")
+@pytest.mark.attribute(
+    "format[].video_codec_parameters.qmin",
+    "format[].video_codec_parameters.qmax",
+    "format[].video_codec_parameters.bufsize",
+)
 async def test_av1_keeps_its_bounds(clip: Path, tmp_path: Path):
     async def size(name: str, **asked: Any) -> int:
         (tmp_path / name).mkdir()
@@ -408,7 +486,9 @@ async def test_av1_keeps_its_bounds(clip: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1"])
-@names("flags")
+@pytest.mark.attribute(
+    "format[].video_codec_parameters.flags",
+)
 async def test_groups_are_open_only_where_that_is_asked_for(clip: Path, tmp_path: Path, codec: str):
     asked = {"keyframe": 8, "quality": 30, "parameters": {"flags": "-cgop"}}
     for name, more in (("open", asked), ("closed", {**asked, "parameters": None})):

@@ -90,7 +90,12 @@ def stored(path: Path) -> bytes:
 _COLOURS = ("color_space", "color_range", "color_trc", "color_primaries")
 
 
-@pytest.mark.attribute(*(f"format[].{name}" for name in _COLOURS))
+@pytest.mark.attribute(
+    "format[].color_space",
+    "format[].color_range",
+    "format[].color_trc",
+    "format[].color_primaries",
+)
 @pytest.mark.parametrize(
     ("asked", "written"),
     [

@@ -21,8 +21,12 @@ def coded(clips: Path) -> Path:
 
 
 @pytest.mark.attribute(
-    *("format[].output", "format[].framerate", "format[].width", "format[].height"),
-    *("format[].start_time", "format[].duration"),
+    "format[].output",
+    "format[].framerate",
+    "format[].width",
+    "format[].height",
+    "format[].start_time",
+    "format[].duration",
 )
 async def test_a_gif_is_the_part_size_and_rate_asked_for(coded: Path, tmp_path: Path):
     asked = {**GIF, "framerate": 12.5, "width": 80, "start_time": 0.2, "duration": 0.4}

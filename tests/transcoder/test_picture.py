@@ -70,8 +70,12 @@ def luma(path: Path, form: str = "gray", *, frame: int = 0) -> int:
 
 
 @pytest.mark.attribute(
-    *("format[].size", "format[].width", "format[].height", "format[].resolution"),
-    *("format[].aspect_ratio", "format[].resize_mode"),
+    "format[].size",
+    "format[].width",
+    "format[].height",
+    "format[].resolution",
+    "format[].aspect_ratio",
+    "format[].resize_mode",
 )
 async def test_sizes_are_as_asked_for(corners: Path, tmp_path: Path):
     asked = [
@@ -255,8 +259,13 @@ def with_logos(clip: Path, **images: Path) -> Inputs:
 
 
 @pytest.mark.attribute(
-    *("format[].logo", "format[].logo.source", "format[].logo.x", "format[].logo.y"),
-    *("format[].logo.opacity", "format[].logo.start_time", "format[].logo.duration"),
+    "format[].logo",
+    "format[].logo.source",
+    "format[].logo.x",
+    "format[].logo.y",
+    "format[].logo.opacity",
+    "format[].logo.start_time",
+    "format[].logo.duration",
 )
 async def test_logos_are_where_and_when_they_are_asked_for(clips: Path, tmp_path: Path):
     film = blue(clips / "blue.mp4")

@@ -11,7 +11,6 @@ from tests import media
 from tests.transcoder.encodes import encode, only
 
 MP4 = {"output": "mp4", "quality": 5}
-_INJECT = "format[].inject_360_metadata"
 _VR180 = {
     "vr180": 1,
     "full_width": 320,
@@ -37,7 +36,10 @@ def sides(path: Path) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.attribute(
-    *(_INJECT, f"{_INJECT}.projection", f"{_INJECT}.stereo", f"{_INJECT}.side_data_type")
+    "format[].inject_360_metadata",
+    "format[].inject_360_metadata.projection",
+    "format[].inject_360_metadata.stereo",
+    "format[].inject_360_metadata.side_data_type",
 )
 @pytest.mark.parametrize(
     ("asked", "projection", "eyes"),
@@ -64,7 +66,15 @@ async def test_players_are_told_as_asked(
     assert data.index(b"moov") < data.index(b"mdat")
 
 
-@pytest.mark.attribute(*(f"{_INJECT}.{name}" for name in _VR180))
+@pytest.mark.attribute(
+    "format[].inject_360_metadata.vr180",
+    "format[].inject_360_metadata.full_width",
+    "format[].inject_360_metadata.full_height",
+    "format[].inject_360_metadata.cropped_width",
+    "format[].inject_360_metadata.cropped_height",
+    "format[].inject_360_metadata.cropped_left",
+    "format[].inject_360_metadata.cropped_top",
+)
 async def test_a_part_of_a_sphere_has_its_bounds(clip: Path, tmp_path: Path):
     made = await only(clip, tmp_path, {**MP4, "inject_360_metadata": _VR180})
     found = sides(made.path)["Spherical Mapping"]
