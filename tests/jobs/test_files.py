@@ -37,6 +37,7 @@ async def test_mp4_has_the_rungs_that_the_film_can_fill(library, films):
     assert decoded_frames(made / "film/240p.mp4") == 50
 
 
+@pytest.mark.slow
 async def test_webm_is_vp9_and_opus(library, films):
     made = await library.made("webm", films)
     assert files_in(made) == ["film/240p.webm"]
@@ -45,6 +46,7 @@ async def test_webm_is_vp9_and_opus(library, films):
     assert decoded_frames(made / "film/240p.webm") == 50
 
 
+@pytest.mark.slow
 async def test_av1_is_av1(library, films):
     made = await library.made("av1", films)
     assert files_in(made) == ["film/360p.mp4"]

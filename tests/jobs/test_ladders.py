@@ -52,11 +52,13 @@ async def test_hls_has_its_rungs_the_sound_once_and_playlists_of_keyframes(libra
     assert set(keyframes) == RUNGS
 
 
+@pytest.mark.slow
 async def test_dash_has_its_rungs(library, films):
     made = await library.made("dash", films)
     check_dash(ladder(made, "playlist.mpd"))
 
 
+@pytest.mark.slow
 async def test_cmaf_has_two_manifests_of_the_same_segments(library, films):
     made = await library.made("cmaf", films)
     folder = ladder(made, "playlist.mpd").parent

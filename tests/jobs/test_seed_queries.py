@@ -162,10 +162,27 @@ async def test_a_request_with_a_payload(curl, web, buckets, tmp_path):
     assert probed(film)["streams"][1]["codec_type"] == "audio"
 
 
+async def test_stitched_sources_with_a_stored_profile(curl, web, buckets, tmp_path):
+    profiles = tmp_path / "data" / "profiles"
+    profiles.mkdir(exist_ok=True)
+    stored = examples.here(examples.INTERVAL, web, buckets.url)
+    (profiles / "5a2a846a26e88.json").write_text(stored)
+    stitch = examples.here(examples.STITCH, web, buckets.url)
+    status = await curl.encoded(stitch=stitch, profiles="5a2a846a26e88")
+    assert status["images"][0]["profile"] == "5a2a846a26e88"
+    _check_stitched(status, buckets, tmp_path)
+
+
 async def test_stitched_sources_and_their_thumbnails(curl, web, buckets, tmp_path):
     query = {"stitch": json.loads(examples.STITCH), "format": [json.loads(examples.INTERVAL)]}
     text = json.dumps({"query": query})
-    status = await curl.encoded(query=examples.here(text, web, buckets.url))
+    _check_stitched(
+        await curl.encoded(query=examples.here(text, web, buckets.url)), buckets, tmp_path
+    )
+
+
+def _check_stitched(status: dict[str, Any], buckets: Bucket, tmp_path: Path) -> None:
+    """A minute, and one from the 120th second on; a picture every 30 seconds."""
     assert status["duration"] == pytest.approx(64 + 60.57, abs=0.2)
     *images, vtt = buckets.names("qencode3")
     # At 90 seconds it is 26 into the second part, which begins at 120: the 49th frame of 3 s.
