@@ -54,7 +54,8 @@ class FfmpegEncoder:
     tasks at a time, cores divided by tasks keeps them from fighting. ``nice``
     is added to the niceness of every ffmpeg. A task waits until ``memory`` has
     room for it. ``curves`` is the folder that keeps what was measured for
-    ``optimize_bitrate``; None keeps nothing.
+    ``optimize_bitrate``; None keeps nothing. Without ``speech`` every transcript
+    is refused.
     """
 
     def __init__(

@@ -4,8 +4,14 @@ from collections.abc import Iterator
 
 from orchestrator.query import Metadata, SpeechToText, Vmaf
 from orchestrator.transcoder.plan.context import Context, Place
-from orchestrator.transcoder.plan.steps import Chain, Comparison, Description, Pass, Rendition
-from orchestrator.transcoder.plan.steps import Transcription as Spoken
+from orchestrator.transcoder.plan.steps import (
+    Chain,
+    Comparison,
+    Description,
+    Pass,
+    Rendition,
+    Transcription,
+)
 from orchestrator.transcoder.ports import MediaError
 
 #: What speech models listen to: more is thrown away by them.
@@ -19,7 +25,7 @@ def told_first(context: Context) -> Iterator[Description]:
             yield _description(context, place)
 
 
-def told_last(context: Context) -> Iterator[Spoken | Comparison]:
+def told_last(context: Context) -> Iterator[Transcription | Comparison]:
     """Transcripts and scores: they take long, and need nothing that others make.
 
     Raises ``MediaError`` for a source without what they are about.
@@ -38,7 +44,7 @@ def _description(context: Context, place: Place[Metadata]) -> Description:
     return Description(place.tag, place.index, place.asked, f"{place.tag}.json")
 
 
-def _transcription(context: Context, place: Place[SpeechToText]) -> Spoken:
+def _transcription(context: Context, place: Place[SpeechToText]) -> Transcription:
     asked, film = place.asked, context.material
     if not film.probe.audio:
         raise MediaError(
@@ -59,7 +65,7 @@ def _transcription(context: Context, place: Place[SpeechToText]) -> Spoken:
         )
         reading = film.read(asked.start_time, asked.duration, sound=True, picture=False)
         joined = Pass((made,), reading, asked.duration)
-    return Spoken(place.tag, place.index, asked, place.tag, joined)
+    return Transcription(place.tag, place.index, asked, place.tag, joined)
 
 
 def _comparison(context: Context, place: Place[Vmaf]) -> Comparison:
