@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.query import QueryError, parse_query
+from orchestrator.query.codec import OF_LCEVC
 from orchestrator.transcoder.ports import MediaError
 from tests import media
 from tests.transcoder.encodes import encode, only
@@ -59,6 +61,7 @@ def left(folder: Path) -> list[str]:
 
 
 @pytest.mark.attribute(
+    "format[].video_codec_parameters",
     "format[].video_codec_parameters.level",
     "format[].video_codec_parameters.coder",
     "format[].video_codec_parameters.flags2",
@@ -532,3 +535,21 @@ async def test_what_can_not_be_had_in_full_is_told(
 async def test_pixels_that_an_encoder_can_not_hold_are_refused(clip: Path, tmp_path: Path):
     with pytest.raises(MediaError, match="pix_format: libsvtav1 knows 4:2:0 alone"):
         await made(clip, tmp_path, "libsvtav1", pix_format="yuv422p")
+
+
+@pytest.mark.attribute(
+    "format[].video_codec_parameters.lcevc_tune",
+    "format[].video_codec_parameters.scaling_mode_level0",
+    "format[].video_codec_parameters.dc_dithering_type",
+    "format[].video_codec_parameters.dc_dithering_strength",
+    "format[].video_codec_parameters.dc_dithering_qp_start",
+    "format[].video_codec_parameters.dc_dithering_qp_saturate",
+    "format[].video_codec_parameters.m_ad_mode",
+    "format[].video_codec_parameters.m_hf_strength",
+    "format[].video_codec_parameters.m_lf_strength",
+)
+@pytest.mark.parametrize("name", sorted(OF_LCEVC))
+def test_what_is_for_lcevc_alone_is_refused_by_name(name: str):
+    asked = {**MP4, "video_codec_parameters": {name: 1}}
+    with pytest.raises(QueryError, match=f"video_codec_parameters.{name}: is for LCEVC encoders"):
+        parse_query({"source": "tus:0", "format": [asked]})
