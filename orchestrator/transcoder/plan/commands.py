@@ -1,5 +1,6 @@
 """A pass of a plan as the argument lists of ffmpeg."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,6 +9,9 @@ from orchestrator.transcoder.probe import DECODER_GUARDS, INPUT_GUARDS, input_na
 
 #: Seconds between two lines of progress.
 _PROGRESS_EVERY = "0.25"
+
+#: One filter of a chain: up to a comma that is neither quoted nor escaped.
+_FILTER = re.compile(r"(?:\\.|'[^']*'|[^,\\'])+", re.DOTALL)
 
 #: Seconds: what begins with the output must not seem to begin before it.
 _AFTER = 0.001
@@ -140,7 +144,24 @@ def _split(
         ((place, chain),) = chains
         yield f"[{pad}]{chain.filters}[{letter}{place}]"
         return
+    first, rests = _shared([chain.filters for _, chain in chains])
     inner = [f"[{letter}in{place}]" for place, _ in chains]
-    yield f"[{pad}]{by}={len(chains)}{''.join(inner)}"
-    for name, (place, chain) in zip(inner, chains, strict=True):
-        yield f"{name}{chain.filters}[{letter}{place}]"
+    yield f"[{pad}]{first}{by}={len(chains)}{''.join(inner)}"
+    for name, rest, (place, _) in zip(inner, rests, chains, strict=True):
+        yield f"{name}{rest}[{letter}{place}]"
+
+
+def _shared(chains: Sequence[str]) -> tuple[str, list[str]]:
+    """The filters that all chains begin with, and what is left of each, never nothing.
+
+    So frames are deinterlaced, turned or thinned out once, not for each rendition.
+    """
+    apart = [_FILTER.findall(chain) for chain in chains]
+    common = 0
+    for same in zip(*(filters[:-1] for filters in apart), strict=False):
+        # Side chains have labels of their own, which must stay with their rendition.
+        if len(set(same)) > 1 or set(same[0]) & set("[];"):
+            break
+        common += 1
+    first = "".join(f"{each}," for each in apart[0][:common])
+    return first, [",".join(filters[common:]) for filters in apart]

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,9 @@ from orchestrator.query import parse_query
 from orchestrator.transcoder import processes
 from orchestrator.transcoder.encoder import FfmpegEncoder
 from orchestrator.transcoder.pertitle import PerTitle, measuring, target
+from orchestrator.transcoder.pertitle.windows import candidates
 from orchestrator.transcoder.plan import Means, compile_plan, material
-from orchestrator.transcoder.ports import Encoded, Produced, SourceFile
+from orchestrator.transcoder.ports import Encoded, Member, Produced, SourceFile
 from orchestrator.transcoder.probe import probe_source
 from orchestrator.transcoder.runner import EncodeError, Limits
 from tests.media import children, ffmpeg, picture_seconds, stream, toolchain
@@ -37,8 +37,9 @@ def drawn(path: Path, picture: str, seconds: float = 1.0) -> Path:
     return path
 
 
-def found(made: Produced) -> Mapping[str, Any]:
-    return made.meta["per_title"]
+def found(made: Produced | Member) -> dict[str, Any]:
+    """What the status says of the choice."""
+    return dict(made.meta["per_title"])
 
 
 def vmaf(path: Path, source: Path) -> float:
@@ -113,7 +114,7 @@ async def test_streams_have_their_own_and_what_is_ignored_is_said(
     }
     made = await encode(easy, tmp_path, ladder, listener=listener)
     first, second = made.outputs[0].members
-    assert found_in(first.meta)["crf"] > 23
+    assert found(first)["crf"] > 23
     assert "per_title" not in second.meta
     assert first.bitrate is not None
     assert first.bitrate < 1000
@@ -123,10 +124,6 @@ async def test_streams_have_their_own_and_what_is_ignored_is_said(
     assert shares == sorted(shares)
     assert 0 < shares[0] < 50
     assert shares[-1] == 100
-
-
-def found_in(meta: Mapping[str, Any]) -> Mapping[str, Any]:
-    return meta["per_title"]
 
 
 async def test_a_second_run_measures_nothing(
@@ -192,7 +189,7 @@ async def test_black_is_no_sample(tmp_path: Path) -> None:
     plan = compile_plan(query, film, Means(threads=1))
     (made,) = plan.steps[0].renditions  # type: ignore[union-attr] # it is a pass
     samples = measuring.Samples(toolchain(), 1, Limits(), film, made, tmp_path)
-    places = [await samples._choose(each) for each in measuring.candidates(0.0, 15.0)]
+    places = [await samples._choose(each) for each in candidates(0.0, 15.0)]
     assert [place.start + 1 for place in places] == pytest.approx([0.75, 3.75, 6.75, 9.75, 12.75])
 
 
