@@ -246,6 +246,12 @@ async def test_what_was_asked_for(verify: Verify, streams: list[Any], words: str
             await verify(name, wanted={**FORMATS[name], "stream": streams})
 
 
+async def test_the_codec_of_sound_beside_the_picture(verify: Verify) -> None:
+    streams = [{"tag": "48p", "audio_codec": "libopus"}, {"tag": "24p"}]
+    with pytest.raises(VerificationFailed, match="expected opus; it holds aac"):
+        await verify("ts", wanted={"output": "webm_dash", "stream": streams})
+
+
 @pytest.mark.parametrize(("name", "file"), [("ts", "segment_2.ts"), ("cmaf", "segment_2.m4s")])
 async def test_damage_inside_shows_when_it_is_decoded(verify: Verify, name: str, file: str) -> None:
     change = damaged(f"video_1/{file}")

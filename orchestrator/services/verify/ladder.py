@@ -138,7 +138,7 @@ class LadderCheck:
                 beside = has.streams | {"audio"} if sounds else has.streams
                 await self._media.check_streams(item, about, wanted, replace(has, streams=beside))
             await self._media.check_frame(item, about, wanted, has)
-            check_codecs(about, wanted, has)
+            check_codecs(about, wanted, replace(has, sound=_sound(wanted, has, found)))
 
     async def _check_decodes(self, ladder: Ladder, playing: Sequence[Rendition]) -> None:
         for each in playing:
@@ -156,6 +156,14 @@ def _rungs(
     """The renditions that the streams of the query became; the others go with them."""
     kind = "audio" if expected.streams == {"audio"} else "video"
     return [(made, has) for made, has in found if kind in has.streams]
+
+
+def _sound(wanted: Expected, has: Found, found: Sequence[tuple[Rendition, Found]]) -> str:
+    """The codec of what is heard with a rendition: its own, else the one beside it."""
+    beside = [each.sound for _, each in found if each.sound]
+    if has.sound or not beside:
+        return has.sound
+    return wanted.sound if wanted.sound in beside else beside[0]
 
 
 def _fits(wanted: Expected, has: Found) -> bool:
