@@ -302,8 +302,8 @@ async def test_every_track_of_the_source_is_a_choice(voices, tmp_path):
     made = await only(voices, tmp_path, {**LADDER, "stream": [{"height": 60}]})
     master = check_master(made.path, "playlist.m3u8", 50)
     assert [(each.language, each.name, each.default, each.group_id) for each in master.media] == [
-        ("eng", "eng", "YES", "audio"),
-        ("fre", "Commentaire", "NO", "audio"),
+        ("en", "en", "YES", "audio"),
+        ("fr", "Commentaire", "NO", "audio"),
     ]
     heard = [sound_seconds(made.path / each.uri) for each in master.media]
     assert heard == pytest.approx([2.0, 1.5], abs=0.1)
@@ -313,7 +313,7 @@ async def test_every_track_is_an_adaptation_set(voices, tmp_path):
     made = await only(voices, tmp_path, {**DASH, "stream": [{"height": 60}]})
     root = read_mpd((made.path / "playlist.mpd").read_text())
     sets = root.findall(".//d:AdaptationSet[@contentType='audio']", NAMESPACES)
-    assert [each.get("lang") for each in sets] == ["eng", "fre"]
+    assert [each.get("lang") for each in sets] == ["en", "fr"]
     roles = [each.find("d:Role", NAMESPACES).get("value") for each in sets]
     assert roles == ["main", "alternate"]
 

@@ -51,7 +51,7 @@ def at(name: str) -> dict[str, object]:
     return {"destination": {"url": f"sftp://host/films/{name}", "key": "k", "secret": "s"}}
 
 
-@pytest.mark.attribute("format[].output", "format[].file_extension")
+@pytest.mark.attribute("format[].output")
 @pytest.mark.parametrize("ending", ["mkv", "mov", "ts", "avi", "m4v"])
 async def test_the_packets_are_the_same_in_every_container(clip, ending, tmp_path):
     made = await only(clip, tmp_path, {**REPACK, "file_extension": ending})

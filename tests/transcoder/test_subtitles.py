@@ -319,7 +319,10 @@ async def test_captions_are_in_ladders_too_and_other_codecs_say_that_they_cannot
     source = captioned_clip(clips / "captions.mp4", "HELLO WORLD")
     copied = {"subtitles": {"copy": 1}}
     ladder = {"output": "advanced_hls", "fmp4": 1, "stream": [TINY], "separate_audio": 1}
-    made = await encode(source, tmp_path, {**ladder, **copied}, {**WEBM, **copied})
+    made = await encode(source, tmp_path, {**ladder, **copied}, {**WEBM, **copied}, ladder)
+    told, _, plain = ((each.path / (each.entry or "")) for each in made.outputs)
+    assert 'INSTREAM-ID="CC1"' in told.read_text()
+    assert "CLOSED-CAPTIONS=NONE" in plain.read_text()
     folder = made.outputs[0].path / "video_1"
     joined = tmp_path / "joined.mp4"
     parts = sorted(folder.glob("*.m4s")) or sorted(folder.glob("chunk*.mp4"))

@@ -4,9 +4,18 @@ from base64 import b64decode
 
 from orchestrator.query import AdvancedDash, AdvancedHls, HlsAudio, WebmDash
 from orchestrator.query.outputs.streaming import HLS_NAME
-from orchestrator.transcoder.packaging import Aes128, Cenc, FairPlay, Packing, Protection, from_hex
+from orchestrator.transcoder.packaging import (
+    Aes128,
+    Caption,
+    Cenc,
+    FairPlay,
+    Packing,
+    Protection,
+    from_hex,
+)
 from orchestrator.transcoder.packaging.drm import headers
 from orchestrator.transcoder.plan.steps import Ladder
+from orchestrator.transcoder.plan.subtitles import copies_captions
 from orchestrator.transcoder.ports import MediaError
 
 
@@ -21,6 +30,7 @@ def packing(asked: Ladder) -> Packing:
                 container="mp4",
                 segment_duration=seconds,
                 protection=_protection(asked),
+                captions=_captions(asked),
             )
         case WebmDash():
             return Packing(
@@ -34,7 +44,16 @@ def packing(asked: Ladder) -> Packing:
                 i_frames_only=isinstance(asked, AdvancedHls) and asked.i_frames_only,
                 single_folder=asked.single_folder,
                 protection=_protection(asked),
+                captions=_captions(asked),
             )
+
+
+def _captions(asked: Ladder) -> tuple[Caption, ...]:
+    """What is told of captions that are copied: players ignore those that nobody told of.
+
+    No probe says which channels there are; the first one is what all use.
+    """
+    return (Caption(),) if copies_captions(asked) else ()
 
 
 def sound_is_apart(asked: Ladder) -> bool:

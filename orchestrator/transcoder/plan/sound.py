@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from orchestrator.query.sound import Sound
+from orchestrator.transcoder.languages import shortest
 from orchestrator.transcoder.plan.bitrates import nearest_bitrate
 from orchestrator.transcoder.plan.channels import LAYOUTS, mixed, routed
 from orchestrator.transcoder.plan.context import Context
@@ -25,8 +26,8 @@ _NAMED_LAYOUTS: Final = frozenset({3, 4})
 class SoundTrack:
     """A sound of the source. ``track`` is its place among those that a pass reads.
 
-    ``language`` is as the source has it (``eng``), ``default`` the one to play
-    where nobody chooses.
+    ``language`` is a tag as in RFC 5646 (``en``), ``default`` says that it is the
+    one to play where nobody chooses.
     """
 
     track: int
@@ -39,7 +40,13 @@ class SoundTrack:
 def sound_tracks(context: Context) -> tuple[SoundTrack, ...]:
     """Every sound of the film, the default one first."""
     return tuple(
-        SoundTrack(place, each.channels, each.language, each.title, default=place == 0)
+        SoundTrack(
+            place,
+            each.channels,
+            shortest(each.language) if each.language else None,
+            each.title,
+            default=place == 0,
+        )
         for place, each in enumerate(context.material.probe.audio)
     )
 
