@@ -351,7 +351,20 @@ class ServeConfig(_Encoding):
     )
     data: Path = Field(Path("{state}/serve"), description="Folder of its uploads and outputs.")
     private_sources: bool = Field(
-        False, description="Whether clients may have it fetch from loopback and private addresses."
+        False,
+        description="Whether clients may have it fetch from loopback and private addresses, "
+        "and send callbacks there.",
+    )
+    private_destinations: bool = Field(
+        False, description="Whether clients may have it store at such addresses."
+    )
+    profiles: Path | None = Field(
+        None,
+        description="Folder of the profiles that /v1/start_encode names; without it, profiles/ "
+        "in the data folder.",
+    )
+    transfers: Path | None = Field(
+        None, description="Folder of its transfer methods; without it, transfers/ there."
     )
     max_upload: Bytes | None = Field(
         None, description="The largest upload or download of a source; without it, no limit."

@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 from orchestrator import __version__
-from orchestrator.cli import control, doctor, exits, export, run, samples, serve, status, validate
+from orchestrator.cli import (
+    control,
+    doctor,
+    exits,
+    export,
+    profiles,
+    run,
+    samples,
+    schema,
+    serve,
+    status,
+    validate,
+)
 from orchestrator.cli.guard import guarded
 
 _CONTEXT = {"help_option_names": ["-h", "--help"]}
@@ -37,6 +49,8 @@ for _command in (
     export.export,
     doctor.doctor,
     serve.serve,
+    profiles.profiles,
+    schema.schema,
     samples.samples,
 ):
     app.command(context_settings=_CONTEXT)(guarded(_command))

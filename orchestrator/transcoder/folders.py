@@ -30,8 +30,6 @@ class DataFolder:
         self.database = self.root / "tasks.sqlite"
         self.key = self.root / "key"
         self.known_hosts = self.root / "known_hosts"
-        self.profiles = self.root / "profiles"
-        self.transfers = self.root / "transfers"
         self._lock: int | None = None
 
     def open(self) -> None:

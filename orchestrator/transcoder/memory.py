@@ -53,9 +53,7 @@ class Memory:
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._give(wanted)  # it came in the same moment
-            else:
-                self._waiting.remove((wanted, turn))
-                self._let_in()
+            self._let_in()
             raise
 
     def _give(self, held: int) -> None:
@@ -63,10 +61,14 @@ class Memory:
         self._let_in()
 
     def _let_in(self) -> None:
-        while self._waiting and self._waiting[0][0] <= self._free:
-            wanted, turn = self._waiting.popleft()
-            self._free -= wanted
-            turn.set_result(None)
+        while self._waiting:
+            wanted, turn = self._waiting[0]
+            if not turn.cancelled():
+                if wanted > self._free:
+                    return
+                self._free -= wanted
+                turn.set_result(None)
+            self._waiting.popleft()
 
 
 def needed(plan: Plan, film: Material) -> int:

@@ -24,7 +24,7 @@ from orchestrator.transcoder.ports import Encoder
 from orchestrator.transcoder.profiles import Profiles
 from orchestrator.transcoder.queue import WorkQueue
 from orchestrator.transcoder.room import Room
-from orchestrator.transcoder.settings import TranscoderSettings
+from orchestrator.transcoder.settings import TranscoderSettings, profile_folders
 from orchestrator.transcoder.sources import Sources
 from orchestrator.transcoder.speech import Speech
 from orchestrator.transcoder.starts import Starter
@@ -109,9 +109,7 @@ class Transcoder:
         news.of(queue, sender)
         tus = TusServer(uploads, disk, base_url=self._base_url, **limits)
         starter = Starter(tasks, queue, sources, storage, vault)
-        profiles = Profiles(
-            settings.profiles or folder.profiles, settings.transfers or folder.transfers
-        )
+        profiles = Profiles(*profile_folders(folder.root, settings.profiles, settings.transfers))
         api = Api(settings, tasks, queue, starter, profiles, self._base_url)
 
         waiting = await self._recover(tasks)

@@ -105,6 +105,11 @@ class TranscoderSettings(BaseModel):
         return split_address(self.listen)
 
 
+def profile_folders(data: Path, profiles: Path | None, transfers: Path | None) -> tuple[Path, Path]:
+    """Where profiles and transfer methods are, if no other folder is named."""
+    return profiles or data / "profiles", transfers or data / "transfers"
+
+
 def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

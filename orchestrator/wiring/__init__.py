@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.wiring.inspection import plan_job as plan_job
     from orchestrator.wiring.inspection import validate_job as validate_job
     from orchestrator.wiring.options import RunOptions as RunOptions
+    from orchestrator.wiring.profiles import stored_profiles as stored_profiles
     from orchestrator.wiring.runs import run_job as run_job
     from orchestrator.wiring.serving import make_samples as make_samples
     from orchestrator.wiring.serving import serve as serve
@@ -29,6 +30,7 @@ _HOMES = {
     "plan_job": "inspection",
     "run_job": "runs",
     "serve": "serving",
+    "stored_profiles": "profiles",
     "validate_job": "inspection",
 }
 

@@ -36,6 +36,9 @@ async def serve(config: Config, listen: str | None, ready: Callable[[str], None]
         keep_hours=settings.keep_hours,
         max_upload_bytes=settings.max_upload or 0,
         allow_private_sources=settings.private_sources,
+        allow_private_destinations=settings.private_destinations,
+        profiles=settings.profiles,
+        transfers=settings.transfers,
         speech_models=settings.speech_models,
     )
     limits = Limits(nice=settings.nice)

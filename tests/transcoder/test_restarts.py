@@ -39,8 +39,10 @@ async def test_a_failed_encode_begins_again_as_a_new_job(client, encoder):
     task, status = await failed(client, encoder, EncodingFailed("a worker fell over"), payload="7")
     assert (status["status"], status["error_description"]) == ("error", "a worker fell over")
     assert [each["message"] for each in status["warnings"]] == [
-        "An error occurred while processing your job. It will be automatically retried with "
-        "the same parameters in a new job.",
+        (
+            "An error occurred while processing your job. It will be automatically retried with "
+            "the same parameters in a new job."
+        ),
         "Retry on error triggered.",
     ]
     new = again(task, status)
