@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint bench simulate clean
+.PHONY: help demo test test-all lint bench simulate api-coverage clean
 
 help:  ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo demo/clips/.made  ## Transcode some real footage, end to end, on this machine
 	@$(BIN)/orchestrator run jobs/demo.toml
@@ -32,6 +32,9 @@ bench: $(VENV)/.dev  ## Run every benchmark; figures go to benchmarks/results.js
 
 simulate: $(VENV)/.dev  ## A night of 50,000 items and five storms, on a virtual clock
 	@$(BIN)/python -m tests.simulation
+
+api-coverage: $(VENV)/.dev  ## Write docs/api-coverage.md: every attribute, and what proves it
+	@$(BIN)/python -m tests.api.coverage
 
 clean:  ## Remove the virtual environment, caches and the demo
 	rm -rf $(VENV) benchmarks/.cache demo .orchestrator .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -45,7 +45,7 @@ def rows(data, sql):
         connection.close()
 
 
-@pytest.mark.attribute("source", "error_description")
+@pytest.mark.attribute("source", "status.returns.status.error_description")
 @pytest.mark.parametrize("path", ["film.mp4", "moved"])
 async def test_a_source_is_downloaded(http, settings, encoder, elsewhere, path):
     source = f"http://user:pass@{elsewhere}/{path}?signature=secret"
