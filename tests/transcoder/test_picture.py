@@ -59,13 +59,6 @@ def near(seen: tuple[int, ...], wanted: tuple[int, ...], within: int = 24) -> bo
     return all(abs(a - b) <= within for a, b in zip(seen, wanted, strict=True))
 
 
-def luma(path: Path, form: str = "gray", *, frame: int = 0) -> int:
-    """The mean of the stored luma, its range left as it is."""
-    pick = f"select=eq(n\\,{frame}),extractplanes=y"
-    data = media.ffmpeg("-i", path, "-frames:v", "1", "-vf", pick, "-f", "rawvideo", "-")
-    return round(sum(data) / len(data))
-
-
 # --- size and shape ------------------------------------------------------------
 
 
