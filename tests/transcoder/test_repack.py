@@ -151,6 +151,8 @@ async def test_what_a_container_cannot_hold_is_refused_before_it_is_tried(clips,
     assert kinds(made.path) == [("audio", "aac")]
     with pytest.raises(MediaError, match="nothing of the source's picture and sound"):
         await encode(clip, tmp_path, {**REPACK, "video_copy": 0, "audio_copy": 0})
+    with pytest.raises(MediaError, match="start_time 5 lies behind the source's end"):
+        await encode(clip, tmp_path, {**REPACK, "start_time": 5})
     with pytest.raises(MediaError, match="repack copies one source"):
         await encode(inputs(clip, clip), tmp_path, REPACK)
 

@@ -34,6 +34,8 @@ def repacked(context: Context, place: Place[Repack]) -> Wanted:
             "cut one inside a stitch list; ask for mp4"
         )
     ending, container = _container(place)
+    # A start behind the end is refused as for any output.
+    context.seconds(place.tag, place.asked.start_time, place.asked.duration)
     copied, options = _Streams(context, place, ending, container).chosen()
     start, duration = _part(context, place)
     made = Rendition(

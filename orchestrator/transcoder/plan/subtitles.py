@@ -24,10 +24,9 @@ _READ_VTT = ("-format_whitelist", "webvtt", "-f", "webvtt")
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Subtitles in one language: a WebVTT file in the task's folder. ``source`` tells it apart."""
+    """Subtitles in one language: a WebVTT file in the task's folder."""
 
     file: str
-    source: str
     language: str | None = None
     title: str | None = None
 
@@ -84,11 +83,11 @@ def _all(context: Context, index: int, asked: Captioned) -> Iterator[tuple[Text,
         asset = context.means.assets.get(each.source)
         if asset is None:
             raise MediaError(f"{field}: the file was not fetched")
-        yield Text("", each.source, each.language), Subtitling(index, "", field, asset)
+        yield Text("", each.language), Subtitling(index, "", field, asset)
     if asked.subtitles_copy:
         for own in _own(context):
             field = f"the source's subtitles in stream {own.index}"
-            text = Text("", f"stream {own.index}", own.language, own.title)
+            text = Text("", own.language, own.title)
             yield text, Subtitling(index, "", field, stream=own.index)
 
 
