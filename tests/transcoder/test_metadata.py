@@ -40,15 +40,11 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def attribute(*names: str) -> pytest.MarkDecorator:
-    return pytest.mark.attribute(*(f"format[].{name}" for name in names))
-
-
 def read(made: Produced) -> dict[str, Any]:
     return json.loads(made.path.read_bytes())
 
 
-@attribute("output", "tag")
+@pytest.mark.attribute("format[].output", "format[].tag")
 async def test_it_is_ffprobes_own_answer_and_names_no_folder_of_ours(clip, out):
     listener = Listener()
     made = await only(clip, out, {**METADATA, "tag": "about"}, listener=listener)
@@ -66,7 +62,7 @@ async def test_it_is_ffprobes_own_answer_and_names_no_folder_of_ours(clip, out):
     assert [path.name for path in out.iterdir()] == ["text-0-0.json"]
 
 
-@attribute("output")
+@pytest.mark.attribute("format[].output")
 async def test_chapters_tags_and_programs_are_in_it(clip, out, tmp_path):
     (tmp_path / "chapters.txt").write_text(CHAPTERS, encoding="utf-8")
     film, stream = tmp_path / "film.mkv", tmp_path / "film.ts"
@@ -81,7 +77,7 @@ async def test_chapters_tags_and_programs_are_in_it(clip, out, tmp_path):
     assert programs[0]["nb_streams"] == 2
 
 
-@attribute("metadata_version")
+@pytest.mark.attribute("format[].metadata_version")
 async def test_a_version_of_ffprobe_that_is_not_ours_gives_a_warning(clip, out):
     encoded = await encode(clip, out, {**METADATA, "metadata_version": "4.1.5"})
     (warning,) = encoded.warnings
@@ -89,7 +85,7 @@ async def test_a_version_of_ffprobe_that_is_not_ours_gives_a_warning(clip, out):
     assert not (await encode(clip, out, METADATA)).warnings
 
 
-@attribute("output")
+@pytest.mark.attribute("format[].output")
 @pytest.mark.attribute("stitch")
 async def test_a_stitched_film_has_a_document_for_each_source(clip, out, tmp_path):
     other = coded_clip(tmp_path / "other.mkv", size="32x32", seconds=0.4)
@@ -101,7 +97,7 @@ async def test_a_stitched_film_has_a_document_for_each_source(clip, out, tmp_pat
     assert "/tmp" not in made.path.read_text()
 
 
-@attribute("output")
+@pytest.mark.attribute("format[].output")
 async def test_sound_alone_has_metadata(clip, out, tmp_path):
     sound = tmp_path / "sound.flac"
     ffmpeg("-i", clip, "-vn", sound)

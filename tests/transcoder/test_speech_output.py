@@ -44,10 +44,6 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def attribute(*names: str) -> pytest.MarkDecorator:
-    return pytest.mark.attribute(*(f"format[].{name}" for name in names))
-
-
 async def spoken(
     source: Path | Inputs,
     out: Path,
@@ -67,7 +63,14 @@ def length(made: Produced) -> float:
     return json.loads((made.path / "timestamps.json").read_text())["duration"]
 
 
-@attribute("output", "transcript", "json", "srt", "vtt", "tag")
+@pytest.mark.attribute(
+    "format[].output",
+    "format[].transcript",
+    "format[].json",
+    "format[].srt",
+    "format[].vtt",
+    "format[].tag",
+)
 @pytest.mark.attribute("status.returns.status.texts[].detected_language")
 async def test_a_source_becomes_a_folder_of_texts(film, models, out):
     listener = Listener()
@@ -90,7 +93,7 @@ async def test_a_source_becomes_a_folder_of_texts(film, models, out):
     assert [path.name for path in out.iterdir()] == ["text-0-0"]
 
 
-@attribute("output", "start_time")
+@pytest.mark.attribute("format[].output", "format[].start_time")
 @pytest.mark.attribute("stitch", "stitch[].start_time", "stitch[].duration")
 async def test_a_stitched_film_is_heard_as_one_and_leaves_no_sound_behind(film, models, out):
     silent = coded_clip(out.parent / "silent.mp4", size="64x48", seconds=1)
@@ -106,7 +109,7 @@ async def test_a_stitched_film_is_heard_as_one_and_leaves_no_sound_behind(film, 
 
 
 @pytest.mark.slow
-@attribute("output")
+@pytest.mark.attribute("format[].output")
 async def test_nobody_speaking_is_a_warning(models, out, tmp_path):
     quiet = tmp_path / "quiet.flac"
     ffmpeg("-f", "lavfi", "-i", "anullsrc=d=1.5", quiet)
@@ -115,7 +118,7 @@ async def test_nobody_speaking_is_a_warning(models, out, tmp_path):
     assert (warning.message, warning.tag) == ("no speech was found in the sound", "text-0-0")
 
 
-@attribute("output")
+@pytest.mark.attribute("format[].output")
 async def test_what_can_not_be_done_is_said_before_anything_is_encoded(
     film, models, out, monkeypatch
 ):
@@ -134,7 +137,7 @@ async def test_what_can_not_be_done_is_said_before_anything_is_encoded(
     assert not list(out.iterdir())
 
 
-@attribute("output")
+@pytest.mark.attribute("format[].output")
 async def test_a_transcript_that_may_fail_costs_the_others_nothing(film, out):
     asked = ({**SPEECH, "allow_soft_fail": 1}, {"output": "metadata"})
     encoded = await spoken(film, out, None, *asked)
@@ -143,7 +146,15 @@ async def test_a_transcript_that_may_fail_costs_the_others_nothing(film, out):
     assert "speech_models" in missed.reason
 
 
-@attribute("start_time", "duration", "transcript", "json_name", "srt", "language", "mode")
+@pytest.mark.attribute(
+    "format[].start_time",
+    "format[].duration",
+    "format[].transcript",
+    "format[].json_name",
+    "format[].srt",
+    "format[].language",
+    "format[].mode",
+)
 @pytest.mark.attribute("status.returns.status.texts[].detected_language")
 async def test_the_service_listens_to_a_part_and_names_files_as_asked(models, settings, http):
     asked = {

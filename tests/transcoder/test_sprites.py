@@ -29,10 +29,6 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def attribute(*names: str) -> pytest.MarkDecorator:
-    return pytest.mark.attribute(*(f"format[].{name}" for name in names))
-
-
 def cues(made: Produced) -> list[tuple[float, float, str]]:
     """Start and end in seconds and the text of each cue, as a library reads them."""
     assert made.entry is not None
@@ -56,7 +52,13 @@ def cut_out(made: Produced, reference: str, into: Path) -> Path:
     return into
 
 
-@attribute("output", "interval", "image_format", "width", "height")
+@pytest.mark.attribute(
+    "format[].output",
+    "format[].interval",
+    "format[].image_format",
+    "format[].width",
+    "format[].height",
+)
 async def test_a_fraction_of_a_second_between_images(clip, out):
     asked = {**ROW, "interval": "0.36", "width": 63, "height": "51"}
     made = await only(clip, out, asked)
@@ -74,7 +76,7 @@ async def test_a_fraction_of_a_second_between_images(clip, out):
     assert made.meta == {"width": 63, "height": 51, "format": "png", "count": 6}
 
 
-@attribute("sprite", "columns", "interval", "size")
+@pytest.mark.attribute("format[].sprite", "format[].columns", "format[].interval", "format[].size")
 async def test_a_sprite_holds_every_frame_where_the_vtt_file_says(clip, out, tmp_path):
     listener = Listener()
     asked = {**ROW, "interval": 0.2, "sprite": 1, "columns": 4, "size": "40x30"}
@@ -96,7 +98,7 @@ async def test_a_sprite_holds_every_frame_where_the_vtt_file_says(clip, out, tmp
     assert percents[-1] == 100
 
 
-@attribute("sprite", "columns", "image_format")
+@pytest.mark.attribute("format[].sprite", "format[].columns", "format[].image_format")
 async def test_a_sprite_of_jpg_in_the_default_columns(clip, out, tmp_path):
     asked = {**ROW, "interval": 0.16, "sprite": "1", "width": 32, "image_format": "jpg"}
     made = await only(clip, out, asked)
@@ -108,7 +110,7 @@ async def test_a_sprite_of_jpg_in_the_default_columns(clip, out, tmp_path):
     assert shown == [4 * number for number in range(13)]
 
 
-@attribute("sprite", "quality")
+@pytest.mark.attribute("format[].sprite", "format[].quality")
 async def test_a_jpg_sprites_quality_is_its_own(out, tmp_path):
     detailed = tmp_path / "detailed.mkv"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x120:r=10:d=0.5", "-c:v", "ffv1", detailed)
@@ -119,14 +121,14 @@ async def test_a_jpg_sprites_quality_is_its_own(out, tmp_path):
     assert best > 1.5 * middle > 2 * worst
 
 
-@attribute("sprite", "resolution")
+@pytest.mark.attribute("format[].sprite", "format[].resolution")
 async def test_a_sprite_of_fewer_images_than_columns_is_as_wide_as_they_are(clip, out):
     made = await only(clip, out, {**ROW, "interval": 1, "sprite": 1, "resolution": 60})
     with Image.open(made.path / "sprite.png") as sprite:
         assert sprite.size == (160, 60)
 
 
-@attribute("columns", "sprite")
+@pytest.mark.attribute("format[].columns", "format[].sprite")
 async def test_columns_too_wide_for_any_image_are_refused_before_anything_runs(clip, out):
     asked = {**ROW, "sprite": 1, "columns": 100, "width": 320}
     with pytest.raises(MediaError, match=r"image-0-0: columns: 100 images of 320x240 make .* 51"):
@@ -134,7 +136,7 @@ async def test_columns_too_wide_for_any_image_are_refused_before_anything_runs(c
     assert not list(out.iterdir())
 
 
-@attribute("sprite")
+@pytest.mark.attribute("format[].sprite")
 async def test_many_large_images_make_several_sprites(out, tmp_path):
     tall = quadrants(tmp_path / "corners.mp4", size="64x64")
     asked = {**ROW, "interval": 0.1, "sprite": 1, "columns": 1, "width": 16, "height": 6000}

@@ -39,10 +39,6 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def attribute(*names: str) -> pytest.MarkDecorator:
-    return pytest.mark.attribute(*(f"format[].{name}" for name in names))
-
-
 def shape(path: Path) -> tuple[str | None, tuple[int, int]]:
     with Image.open(path) as image:
         return image.format, image.size
@@ -55,7 +51,13 @@ def difference(one: Path, other: Path) -> float:
         return sum(ImageStat.Stat(apart).mean) / 3
 
 
-@attribute("output", "time", "start_time", "frame_number", "image_format")
+@pytest.mark.attribute(
+    "format[].output",
+    "format[].time",
+    "format[].start_time",
+    "format[].frame_number",
+    "format[].image_format",
+)
 async def test_a_moment_is_named_in_three_ways_and_a_frames_number_beats_the_time(clip, out):
     asked = (
         ({"time": "0.5"}, 25),
@@ -70,7 +72,13 @@ async def test_a_moment_is_named_in_three_ways_and_a_frames_number_beats_the_tim
     assert {shape(one.path)[0] for one in made.outputs} == {"PNG"}
 
 
-@attribute("width", "height", "size", "resolution", "image_format")
+@pytest.mark.attribute(
+    "format[].width",
+    "format[].height",
+    "format[].size",
+    "format[].resolution",
+    "format[].image_format",
+)
 async def test_the_frame_is_as_asked_for(clip, out):
     asked = (
         ({"width": 81}, (81, 61)),
@@ -89,7 +97,7 @@ async def test_the_frame_is_as_asked_for(clip, out):
     ]
 
 
-@attribute("quality", "image_format")
+@pytest.mark.attribute("format[].quality", "format[].image_format")
 async def test_quality_buys_pixels_with_bytes(clips, out):
     detailed = clips / "detailed.mkv"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=320x240:r=10:d=0.3", "-c:v", "ffv1", detailed)
@@ -105,7 +113,7 @@ async def test_quality_buys_pixels_with_bytes(clips, out):
     assert sizes[2] < sizes[4] < sizes[3]  # without a quality it is close to the best
 
 
-@attribute("output")
+@pytest.mark.attribute("format[].output")
 @pytest.mark.parametrize("kind", ["png", "jpg"])
 async def test_greys_are_as_bright_as_the_sources(clip, out, kind):
     made = await only(clip, out, {**POSTER, "frame_number": 25, "image_format": kind})
@@ -115,7 +123,7 @@ async def test_greys_are_as_bright_as_the_sources(clip, out, kind):
     assert {abs(level - 92) <= 1 for level in levels} == {True}
 
 
-@attribute("output")
+@pytest.mark.attribute("format[].output")
 async def test_turned_sources_and_oblong_pixels_come_out_as_players_show_them(clips, out):
     lying = quadrants(clips / "lying.mp4")
     turned, oblong = clips / "turned.mp4", clips / "oblong.mp4"
@@ -140,7 +148,7 @@ async def plan_of(query: dict, *sources: Path | SourceFile) -> Pass:
     return step
 
 
-@attribute("time", "start_time", "frame_number")
+@pytest.mark.attribute("format[].time", "format[].start_time", "format[].frame_number")
 @pytest.mark.attribute("stitch")
 async def test_a_stitched_films_poster_is_the_frame_of_its_moment(clip, small, out):
     part = SourceFile(clip, start=0.8, duration=0.6)
@@ -160,7 +168,7 @@ async def test_a_stitched_films_poster_is_the_frame_of_its_moment(clip, small, o
     assert {shape(one.path)[1] for one in made} == {(160, 120)}
 
 
-@attribute("start_time")
+@pytest.mark.attribute("format[].start_time")
 async def test_a_stitched_films_poster_reads_the_one_source_that_is_shown_then(clip, small):
     step = await plan_of({**POSTER, "start_time": 2.5}, clip, small, clip)
     (read,) = step.reading.inputs
@@ -185,7 +193,7 @@ async def test_a_stitched_source_whose_picture_ends_early_shows_its_last_frame(c
     assert frame_numbers(made.path) == [24]
 
 
-@attribute("output")
+@pytest.mark.attribute("format[].output")
 @pytest.mark.parametrize("kind", ["thumbnail", "thumbnails"])
 async def test_sound_has_no_picture_to_take(clips, clip, out, kind):
     sound = clips / "sound.m4a"
@@ -214,7 +222,7 @@ def far_from_corners(path: Path) -> int:
     )
 
 
-@attribute("image_format", "output")
+@pytest.mark.attribute("format[].image_format", "format[].output")
 @pytest.mark.parametrize(
     ("size", "matrix", "marks"),
     [
@@ -242,7 +250,7 @@ async def test_colours_are_those_that_players_show(tmp_path, out, size, matrix, 
     assert [far_from_corners(one.path) <= 6 for one in made] == [True, True]
 
 
-@attribute("output")
+@pytest.mark.attribute("format[].output")
 @pytest.mark.parametrize("curve", ["smpte2084", "arib-std-b67"])
 async def test_posters_of_hdr_sources_are_sdr(tmp_path, out, curve):
     source = tmp_path / "hdr.mkv"

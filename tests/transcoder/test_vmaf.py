@@ -48,10 +48,6 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def attribute(*names: str) -> pytest.MarkDecorator:
-    return pytest.mark.attribute(*(f"format[].{name}" for name in names))
-
-
 def coded(source: Path, path: Path, *options: str) -> Path:
     ffmpeg("-i", source, "-an", "-c:v", "libx264", "-preset", "ultrafast", *options, path)
     return path
@@ -70,7 +66,7 @@ def scores(made: Produced) -> list[float]:
     return [frame["metrics"]["vmaf"] for frame in document["frames"]]
 
 
-@attribute("output", "distorted", "tag")
+@pytest.mark.attribute("format[].output", "format[].distorted", "format[].tag")
 async def test_a_better_copy_scores_higher_and_every_frame_is_in_the_file(
     reference, good, bad, out
 ):
@@ -95,7 +91,7 @@ async def test_a_better_copy_scores_higher_and_every_frame_is_in_the_file(
     assert same.meta["vmaf_min"] > 95
 
 
-@attribute("distorted")
+@pytest.mark.attribute("format[].distorted")
 async def test_a_smaller_frame_is_scaled_up_to_the_sources(reference, clips, bad, out):
     small = coded(reference, clips / "small.mp4", "-crf", "10", "-vf", "scale=96:54")
     (made,) = (await measured(reference, small, out)).outputs
@@ -103,7 +99,7 @@ async def test_a_smaller_frame_is_scaled_up_to_the_sources(reference, clips, bad
     assert 0 < made.meta["vmaf"] < 90
 
 
-@attribute("distorted")
+@pytest.mark.attribute("format[].distorted")
 async def test_another_rate_is_brought_to_the_sources_with_a_warning(reference, clips, out):
     halved = coded(reference, clips / "halved.mp4", "-crf", "5", "-vf", "fps=12.5:round=up")
     encoded = await measured(reference, halved, out, {"shortest": 1})
@@ -119,7 +115,7 @@ async def test_another_rate_is_brought_to_the_sources_with_a_warning(reference, 
     assert warning.tag == "text-0-0"
 
 
-@attribute("n_subsample", "duration", "vmaf_model")
+@pytest.mark.attribute("format[].n_subsample", "format[].duration", "format[].vmaf_model")
 async def test_less_is_measured_where_less_is_asked_for(reference, good, out):
     asked = (
         {"n_subsample": "5"},
@@ -140,7 +136,7 @@ async def test_less_is_measured_where_less_is_asked_for(reference, good, out):
     assert models[0].meta["vmaf"] <= models[3].meta["vmaf"]
 
 
-@attribute("shortest")
+@pytest.mark.attribute("format[].shortest")
 async def test_the_end_of_the_shorter_one_ends_it_where_asked_for(reference, clips, out):
     cut = coded(reference, clips / "cut.mp4", "-crf", "5", "-t", "0.6")
     encoded = await measured(reference, cut, out, {"shortest": 1}, {"shortest": 0})
@@ -153,7 +149,7 @@ async def test_the_end_of_the_shorter_one_ends_it_where_asked_for(reference, cli
     assert "ends at 0.60 s and the source at 1.00 s" in warning.message
 
 
-@attribute("distorted")
+@pytest.mark.attribute("format[].distorted")
 async def test_a_turned_source_is_compared_upright(clips, reference, out):
     phone, upright = clips / "phone.mp4", clips / "upright.mp4"
     plain = coded(reference, clips / "plain.mp4", "-crf", "1")
@@ -165,7 +161,7 @@ async def test_a_turned_source_is_compared_upright(clips, reference, out):
 
 
 @pytest.mark.attribute("stitch")
-@attribute("distorted")
+@pytest.mark.attribute("format[].distorted")
 async def test_a_stitched_film_is_a_reference_too(clips, reference, out):
     film = inputs(SourceFile(reference, start=0.2, duration=0.4), reference)
     joined = "[0:v]trim=0.2:0.6,setpts=PTS-STARTPTS[a];[a][1:v]concat"
@@ -177,7 +173,7 @@ async def test_a_stitched_film_is_a_reference_too(clips, reference, out):
     assert made.meta["vmaf_min"] > 90
 
 
-@attribute("distorted")
+@pytest.mark.attribute("format[].distorted")
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
@@ -196,7 +192,7 @@ async def test_a_distorted_file_that_is_no_video_is_refused(
     assert not list(out.iterdir())
 
 
-@attribute("distorted")
+@pytest.mark.attribute("format[].distorted")
 async def test_sound_alone_can_be_compared_with_nothing(reference, clips, out):
     sound = clips / "sound.flac"
     ffmpeg("-i", reference, "-vn", sound)
@@ -206,7 +202,7 @@ async def test_sound_alone_can_be_compared_with_nothing(reference, clips, out):
         await measured(sound, reference, out)
 
 
-@attribute("distorted")
+@pytest.mark.attribute("format[].distorted")
 async def test_frames_too_small_for_vmaf_are_refused_and_odd_ones_taken(clips, out):
     odd, tiny = clips / "odd.mkv", clips / "tiny.mkv"
     for path, size in ((odd, "33x35"), (tiny, "31x64")):
@@ -217,7 +213,7 @@ async def test_frames_too_small_for_vmaf_are_refused_and_odd_ones_taken(clips, o
         await measured(tiny, odd, out)
 
 
-@attribute("distorted")
+@pytest.mark.attribute("format[].distorted")
 async def test_the_other_outputs_go_on_where_the_comparison_may_fail(reference, out, tmp_path):
     (tmp_path / "empty.mp4").touch()
     film = Inputs(inputs(reference).sources, {URL: tmp_path / "empty.mp4"})
@@ -227,7 +223,7 @@ async def test_the_other_outputs_go_on_where_the_comparison_may_fail(reference, 
     assert [missed.tag for missed in encoded.missed] == ["text-0-0"]
 
 
-@attribute("output", "distorted")
+@pytest.mark.attribute("format[].output", "format[].distorted")
 @pytest.mark.attribute("status.returns.status.texts[].meta")
 async def test_the_service_fetches_what_is_compared_and_tells_the_score(
     reference, good, settings, http

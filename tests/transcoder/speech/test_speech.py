@@ -26,11 +26,14 @@ def spanish(toolchain, bigram) -> Speech:
     return Speech(toolchain, bigram, threads=1)
 
 
-def attribute(*names: str) -> pytest.MarkDecorator:
-    return pytest.mark.attribute(*(f"format[].{name}" for name in names))
-
-
-@attribute("output", "mode", "transcript", "json", "srt", "vtt")
+@pytest.mark.attribute(
+    "format[].output",
+    "format[].mode",
+    "format[].transcript",
+    "format[].json",
+    "format[].srt",
+    "format[].vtt",
+)
 async def test_real_speech_becomes_four_files(toolchain, english_model, tmp_path):
     told: list[float] = []
     speech = Speech(toolchain, english_model, threads=1)
@@ -57,7 +60,7 @@ async def test_real_speech_becomes_four_files(toolchain, english_model, tmp_path
     assert cues[-1].start.total_seconds() == pytest.approx(3.5, abs=0.5)
 
 
-@attribute("language", "translate_languages")
+@pytest.mark.attribute("format[].language", "format[].translate_languages")
 @pytest.mark.attribute("status.returns.status.texts[].detected_language")
 async def test_the_language_is_detected_and_translated(spanish, tmp_path):
     asked = Wanted(translate_languages=["en"])
@@ -73,7 +76,13 @@ async def test_the_language_is_detected_and_translated(spanish, tmp_path):
     assert spoken.meta["language"] is None
 
 
-@attribute("language", "srt_name", "vtt_name", "transcript", "json")
+@pytest.mark.attribute(
+    "format[].language",
+    "format[].srt_name",
+    "format[].vtt_name",
+    "format[].transcript",
+    "format[].json",
+)
 async def test_files_have_the_names_and_the_language_that_were_given(spanish, tmp_path):
     asked = Wanted(language="de", transcript=0, json_file=0, srt_name="a.srt", vtt_name="b c.vtt")
     spoken = await spanish.transcribe(ENGLISH, asked, tmp_path, silent)
@@ -82,7 +91,9 @@ async def test_files_have_the_names_and_the_language_that_were_given(spanish, tm
     assert "hola mundo" in (tmp_path / "a.srt").read_text()
 
 
-@attribute("transcript_name", "json_name", "srt", "vtt")
+@pytest.mark.attribute(
+    "format[].transcript_name", "format[].json_name", "format[].srt", "format[].vtt"
+)
 async def test_english_is_not_translated_again(spanish, tmp_path):
     asked = Wanted(
         language="en",
