@@ -123,3 +123,32 @@ async def test_priorities_come_first(http, settings, encoder):
             assert (answer["error"], answer["field"]) == (20, "priority")
     sent = [hashlib.sha256(each).hexdigest() for each in (b"\0", b"3\1", b"10\2", b"3\3")]
     assert encoder.sources == [sent[0], sent[2], sent[1], sent[3]]
+
+
+@pytest.mark.attribute("refresh_playlist", "format[].destination.url")
+async def test_only_what_is_new_goes_to_a_destination_again(http, settings, encoder, tmp_path):
+    library = tmp_path / "library"
+    library.mkdir()
+    encoder.landing = True
+    encoder.gate.clear()
+    place = {"url": f"{library.as_uri()}/film/"}
+    formats = [{"output": "advanced_hls", "stream": [{}, {}], "destination": place}]
+    async with Transcoder(settings(local_roots=(library,)), encoder) as service:
+        client = Client(service.url, http)
+        task = await client.task()
+        source = f"tus:{await client.upload(task, b'film')}"
+        await client.start(task, source, formats, also={"refresh_playlist": 1})
+        await encoder.begun.wait()
+        encoder.gate.set()
+        encoder.gate.clear()  # whoever waited goes on, the next one waits
+        await encoder.landed.acquire()
+        low, high = (await client.status(task))["videos"]
+        assert (low["status"], high["status"]) == ("completed", "encoding")
+        assert low["url"] == f"{place['url']}playlist.m3u8"
+        assert (library / "film" / "playlist.m3u8").read_text() == "#EXTM3U\n1.ts\n"
+        first = (library / "film" / "1.ts").stat().st_ino
+        encoder.gate.set()
+        await client.until(task, "completed")
+    assert (library / "film" / "playlist.m3u8").read_text() == "#EXTM3U\n1.ts\n2.ts\n"
+    assert (library / "film" / "2.ts").read_bytes() == b"segment" * 2
+    assert (library / "film" / "1.ts").stat().st_ino == first
