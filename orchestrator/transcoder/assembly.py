@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from orchestrator.transcoder.packaging import (
 from orchestrator.transcoder.plan import Cut, Kept, Package
 from orchestrator.transcoder.plan.chain import AUTO, place_digest
 from orchestrator.transcoder.ports import Member, Produced
+from orchestrator.transcoder.probe import has_captions
 from orchestrator.transcoder.streams import Probe
 from orchestrator.transcoder.toolchain import Toolchain
 
@@ -28,13 +30,14 @@ class Assembly:
     """
 
     def __init__(self, toolchain: Toolchain, first: Package, folder: Path) -> None:
-        self._folder = folder
+        self._toolchain, self._folder = toolchain, folder
         self._target = folder / first.tag
         self._packaging = Packaging(toolchain, first.packing, self._target)
         self._renditions: list[Rendition] = []
         self._members: list[Member] = []
         self._metas: dict[str, Mapping[str, Any]] = {}
         self._inside: set[str] = set()
+        self._captioned = first.captioned
         self._chain = _tag(first)
 
     async def add(
@@ -49,6 +52,7 @@ class Assembly:
         for kept in package.kept:
             self._keep(kept)
         for cut in package.cuts:
+            await self._look_for_captions(package, cut)
             made = await self._packaging.add(_track(cut, self._folder))
             (self._folder / cut.file).unlink()
             self._renditions.append(made)
@@ -61,8 +65,15 @@ class Assembly:
             for sound in self._inside:
                 (self._folder / sound).unlink()
         self._target.mkdir(exist_ok=True)
-        await write_manifests(self._target, self._renditions, package.packing)
+        captions = package.packing.captions if self._captioned else ()
+        packing = replace(package.packing, captions=captions)
+        await write_manifests(self._target, self._renditions, packing)
         return self._output(package)
+
+    async def _look_for_captions(self, package: Package, cut: Cut) -> None:
+        """Captions that were to be copied are told of where there are any."""
+        if self._captioned is None and package.packing.captions and cut.kind == "video":
+            self._captioned = await has_captions(self._toolchain, self._folder / cut.file)
 
     def _keep(self, kept: Kept) -> None:
         self._renditions.append(kept.made)
@@ -105,6 +116,7 @@ class Assembly:
             "renditions": record(self._renditions),
             "metas": self._metas,
             "used": used,
+            "captioned": self._captioned,
         }
 
 

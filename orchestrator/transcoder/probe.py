@@ -136,6 +136,16 @@ async def last_moment(toolchain: Toolchain, path: Path, stream: int) -> float | 
     return max((time for time in times if time is not None), default=None)
 
 
+async def has_captions(toolchain: Toolchain, path: Path) -> bool:
+    """Whether there are EIA-608/708 captions in a picture, by its first seconds.
+
+    Where there are any, each frame has room for them (ANSI/CTA-708, 4.3).
+    """
+    entries = ("-show_entries", "frame_side_data=side_data_type", "-of", "csv=p=0")
+    wanted = ("-select_streams", "v:0", "-read_intervals", "%+5", *entries)
+    return b"ATSC A53" in await _ask(toolchain, path, *wanted)
+
+
 async def keyframe_before(
     toolchain: Toolchain, path: Path, found: Probe, at: float, look_back: float
 ) -> tuple[float, float]:

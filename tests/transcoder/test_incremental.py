@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator.transcoder.ports import Encoded, MediaError, Produced
 from tests.media import coded_clip
+from tests.transcoder.captions import captioned_clip
 from tests.transcoder.encodes import Listener, encode, inputs
 from tests.transcoder.manifests import check_master, check_mpd
 from tests.transcoder.packaging.media import files_in
@@ -53,7 +54,8 @@ class House:
         self._jobs += 1
         query = {name: more.pop(name) for name in ("refresh_playlist",) if name in more}
         asked = {**ASKED, "stream": streams, **({"incremental_tag": self.tag} if self.tag else {})}
-        given = replace(inputs(more.pop("source", self._clip)), earlier=self.earlier)
+        source, assets = more.pop("source", self._clip), more.pop("assets", {})
+        given = replace(inputs(source, assets=assets), earlier=self.earlier)
         return await encode(given, folder, {**asked, **more}, listener=listener, **query)
 
     async def job(self, *streams: object, **more: Any) -> Produced:
@@ -147,6 +149,34 @@ async def test_a_new_sound_joins_a_known_picture(house: House) -> None:
     await house.job({**LOW, "audio_bitrate": 96})
     master = check_master(house.place, "playlist.m3u8", 50)
     assert [each.uri for each in master.media] == ["audio_2/chunklist.m3u8"]
+
+
+async def test_subtitles_keep_their_places_and_are_made_again(house: House, tmp_path: Path) -> None:
+    urls = {name: f"https://texts.test/{name}.srt" for name in ("en", "de")}
+    assets = {url: tmp_path / f"{name}.srt" for name, url in urls.items()}
+
+    def texts(*names: str) -> dict[str, Any]:
+        return {"sources": [{"source": urls[name], "language": name} for name in names]}
+
+    for path in assets.values():
+        path.write_text("1\n00:00:00,200 --> 00:00:01,000\nfirst\n")
+    await house.job(LOW, subtitles=texts("en", "de"), assets=assets)
+    assets[urls["de"]].write_text("1\n00:00:00,200 --> 00:00:01,000\nmended\n")
+    made = await house.job(LOW, subtitles=texts("de"), assets=assets)
+    master = m3u8.load(str(house.place / "playlist.m3u8"))
+    found = [(each.language, each.uri) for each in master.media if each.type == "SUBTITLES"]
+    assert found == [("de", "text_2/chunklist.m3u8")]
+    assert "mended" in (house.place / "text_2/segment_1.vtt").read_text()
+    assert "first" in (house.place / "text_1/segment_1.vtt").read_text()
+    assert made.facts["used"]["text"] == 2
+
+
+async def test_captions_are_told_of_again(house: House, tmp_path: Path) -> None:
+    source = captioned_clip(tmp_path / "source.mp4", "HELLO")
+    asked = {"source": source, "subtitles": {"copy": 1}}
+    await house.job({"height": 64}, {"height": 48}, **asked)
+    await house.job({"height": 48}, **asked)
+    assert 'INSTREAM-ID="CC1"' in (house.place / "playlist.m3u8").read_text()
 
 
 async def test_with_a_playlist_that_is_refreshed(house: House) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from orchestrator.transcoder.ports import MediaError
 from tests.media import coded_clip, ffmpeg, frame_numbers, keyframe_times
+from tests.transcoder.captions import captioned_clip
 from tests.transcoder.encodes import Listener, encode, only
 from tests.transcoder.manifests import check_master, check_media_playlist, check_mpd, lengths
 from tests.transcoder.packaging.media import decoded_frames, files_in, sound_seconds
@@ -316,6 +317,24 @@ async def test_every_track_is_an_adaptation_set(voices, tmp_path):
     assert [each.get("lang") for each in sets] == ["en", "fr"]
     roles = [each.find("d:Role", NAMESPACES).get("value") for each in sets]
     assert roles == ["main", "alternate"]
+
+
+@pytest.mark.attribute("format[].subtitles.copy")
+@pytest.mark.parametrize(("copied", "told"), [(1, ["CC1"]), (0, [])])
+async def test_manifests_tell_of_captions(tmp_path, copied, told):
+    source = captioned_clip(tmp_path / "source.mp4", "HELLO")
+    asked = {**DASH, "create_m3u8_playlist": 1, "stream": [{}], "subtitles": {"copy": copied}}
+    made = await only(source, tmp_path, asked)
+    master = m3u8.load(str(made.path / "playlist.m3u8"))
+    assert [each.instream_id for each in master.media if each.type == "CLOSED-CAPTIONS"] == told
+    root = read_mpd((made.path / "playlist.mpd").read_text())
+    values = [each.get("value") for each in root.iterfind(".//d:Accessibility", NAMESPACES)]
+    assert values == (["CC1=und"] if told else [])
+
+
+async def test_no_captions_are_told_of_where_there_are_none(clip, tmp_path):
+    made = await only(clip, tmp_path, {**LADDER, "subtitles": {"copy": 1}})
+    assert "CLOSED-CAPTIONS=NONE" in (made.path / made.entry).read_text()
 
 
 async def test_one_track_alone_fits_inside(voices, tmp_path):

@@ -20,7 +20,7 @@ from orchestrator.transcoder.plan.packings import sound_is_apart
 from orchestrator.transcoder.plan.sizes import Sized
 from orchestrator.transcoder.plan.sound import SoundTrack
 from orchestrator.transcoder.plan.steps import Ladder
-from orchestrator.transcoder.plan.subtitles import copies_captions
+from orchestrator.transcoder.plan.subtitles import Text, copies_captions
 from orchestrator.transcoder.ports import MediaError
 
 #: What a client writes to be given a tag.
@@ -35,11 +35,15 @@ _SECONDS, _SHARE = 1.0, 0.02
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Renditions by their identity, what a status said of each, and the numbers given out."""
+    """Renditions by their identity, what a status said of each, and the numbers given out.
+
+    ``captioned`` says whether the source has captions, None where nobody looked.
+    """
 
     known: Mapping[str, Packaged] = field(default_factory=dict)
     metas: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     used: Mapping[Kind, int] = field(default_factory=dict)
+    captioned: bool | None = None
 
 
 def chain_of(context: Context, place: Place[Ladder]) -> Chain:
@@ -66,7 +70,7 @@ def chain_of(context: Context, place: Place[Ladder]) -> Chain:
             "send that one, or take a new tag"
         )
     known = {made.rung: made for made in recall(facts["renditions"])}
-    return Chain(known, facts.get("metas", {}), facts.get("used", {}))
+    return Chain(known, facts.get("metas", {}), facts.get("used", {}), facts.get("captioned"))
 
 
 def check_length(tag: str, made: Packaged, seconds: float | None) -> None:
@@ -93,6 +97,11 @@ def sound_rung(
     """The identity of a sound, of one of the source's tracks."""
     told = (track.track, track.language, track.title) if track else ()
     return _rung("audio", wish.model_dump(mode="json"), told, *_shared(asked, packing))
+
+
+def text_rung(text: Text) -> str:
+    """The identity of subtitles: where they are from."""
+    return _rung("text", text.source, text.language, text.title)
 
 
 def _shared(asked: Ladder, packing: Packing) -> tuple[object, ...]:

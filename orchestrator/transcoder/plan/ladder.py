@@ -13,7 +13,13 @@ from orchestrator.query.sound import Sound
 from orchestrator.transcoder.languages import shortest
 from orchestrator.transcoder.packaging import Kind
 from orchestrator.transcoder.packaging import Rendition as Packaged
-from orchestrator.transcoder.plan.chain import chain_of, check_length, picture_rung, sound_rung
+from orchestrator.transcoder.plan.chain import (
+    chain_of,
+    check_length,
+    picture_rung,
+    sound_rung,
+    text_rung,
+)
 from orchestrator.transcoder.plan.context import Context, Place, Wanted
 from orchestrator.transcoder.plan.packings import check_protected, packing, sound_is_apart
 from orchestrator.transcoder.plan.parts import picture_part, sound_part
@@ -187,8 +193,11 @@ class _Ladder:
         length = self._context.seconds(tag, asked.start_time, asked.duration)
         where = (self._context, tag, self._place.index, asked)
         for text in texts_of(*where, asked.start_time, length):
-            number = self._number("text")
-            cut = Cut(text.file, "text", number, text.file, rung=f"text {number}", told=False)
+            # Made again each time, in its own place: the file may have been mended.
+            identity = text_rung(text)
+            known = self._chain.known.get(identity)
+            number = known.number if known else self._number("text")
+            cut = Cut(text.file, "text", number, text.file, rung=identity, told=False)
             language = shortest(text.language) if text.language else None
             turn.cuts.append(replace(cut, language=language, title=text.title, duration=length))
 
@@ -255,7 +264,7 @@ class _Ladder:
                 number,
                 made.file,
                 group=group,
-                language=track.language,
+                language=shortest(track.language) if track.language else None,
                 title=track.title,
                 default=track.default,
                 rung=identity,
@@ -288,6 +297,7 @@ class _Ladder:
             last=last,
             kept=tuple(turn.kept),
             used=self._chain.used,
+            captioned=self._chain.captioned,
         )
 
 

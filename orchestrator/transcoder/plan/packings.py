@@ -72,6 +72,12 @@ def check_protected(tag: str, asked: Ladder) -> None:
         raise MediaError(f"{tag}: fps_drm protects H.265 in fMP4 alone: set fmp4 to 1")
 
 
+def _captions(asked: Ladder) -> tuple[Caption, ...]:
+    """What manifests tell of the source's captions, should it have any."""
+    wanted = not isinstance(asked, HlsAudio) and copies_captions(asked)
+    return (Caption(),) if wanted else ()
+
+
 def _protection(asked: AdvancedHls | HlsAudio | AdvancedDash) -> Protection | None:
     if asked.cenc_drm is not None:
         drm = asked.cenc_drm

@@ -261,7 +261,8 @@ class Package:
 
     ``last`` says that no more will come for this output. ``tag`` is the output's.
     ``kept`` are named by its manifests and nothing is done to them. ``used`` is
-    the highest number per kind that the chain gave out before.
+    the highest number per kind that the chain gave out before, ``captioned``
+    whether it found captions in the source (None: nobody looked).
     """
 
     tag: str
@@ -273,6 +274,7 @@ class Package:
     last: bool = True
     kept: tuple[Kept, ...] = ()
     used: Mapping[Kind, int] = field(default_factory=dict)
+    captioned: bool | None = None
 
     @property
     def tags(self) -> tuple[str, ...]:
