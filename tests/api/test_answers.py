@@ -123,6 +123,41 @@ async def test_a_status_tells_what_its_urls_hold(client, clip, tmp_path):
     assert float(film["bitrate"]) == pytest.approx(bits, rel=0.15)
 
 
+@pytest.mark.attribute("encoder_version", "format[].packager_version")
+async def test_all_versions_are_one_encoder_and_one_packager(client, clip):
+    made = []
+    for version in (1, 2):
+        formats = [
+            {"output": "mp4", "height": 120},
+            {"output": "advanced_hls", "packager_version": version},
+        ]
+        _, status = await client.encode(
+            clip.read_bytes(), formats, also={"encoder_version": version}
+        )
+        assert status["status"] == "completed"
+        made.append([await _size(client, each["url"]) for each in status["videos"]])
+    assert made[0] == made[1]
+    task = await client.task()
+    answer = await client.start(task, "tus:any", formats, also={"encoder_version": 3})
+    assert (answer["error"], answer["field"]) == (20, "query.encoder_version")
+
+
+@pytest.mark.attribute("format[].destination.udp_port")
+async def test_a_udp_port_is_refused_where_no_storage_has_one(client):
+    formats = [{"output": "mp4", "destination": {"url": "ftp://host/a.mp4", "udp_port": 33001}}]
+    answer = await client.start(await client.task(), "tus:any", formats)
+    assert (answer["error"], answer["field"]) == (20, "query.format[0].destination.udp_port")
+
+
+@pytest.mark.attribute("status.returns.status.warnings[].message")
+async def test_a_warning_has_a_short_message(client, clip):
+    formats = [{"output": "mp4", "audio_codec": "libfdk_aac"}]
+    _, status = await client.encode(clip.read_bytes(), formats)
+    (warning,) = status["warnings"]
+    assert "libfdk_aac" in warning["message"]
+    assert len(warning["message"]) < 100
+
+
 async def test_a_task_that_failed_says_so(client):
     _, status = await client.encode(b"this is no film" * 100, FORMATS)
     assert (status["status"], status["error"]) == ("error", 1)
@@ -135,3 +170,8 @@ async def _only(client: Client, listed: list[dict[str, Any]], to: Path) -> dict[
         assert response.status == 200
         await asyncio.to_thread(to.write_bytes, await response.read())
     return listed[0]
+
+
+async def _size(client: Client, url: str) -> int:
+    async with client.http.get(url) as response:
+        return len(await response.read())

@@ -224,7 +224,6 @@ async def test_the_other_outputs_go_on_where_the_comparison_may_fail(reference, 
 
 
 @pytest.mark.attribute("format[].output", "format[].distorted")
-@pytest.mark.attribute("status.returns.status.texts[].meta")
 async def test_the_service_fetches_what_is_compared_and_tells_the_score(
     reference, good, settings, http
 ):
