@@ -11,9 +11,10 @@ from typing import Any
 import structlog
 
 from orchestrator.query import EncodeQuery, parse_query
+from orchestrator.storage.disk import Disk
 from orchestrator.transcoder.answers import busy
 from orchestrator.transcoder.chains import Chains, tags_of
-from orchestrator.transcoder.disk import Disk, remove
+from orchestrator.transcoder.disk import remove
 from orchestrator.transcoder.events import Event, Happened
 from orchestrator.transcoder.folders import DataFolder
 from orchestrator.transcoder.losses import ignored

@@ -11,12 +11,12 @@ import structlog
 from aiohttp import web
 
 from orchestrator.model.errors import BadInput
+from orchestrator.storage import Reach
+from orchestrator.storage.disk import Disk
 from orchestrator.transcoder.api import Api
 from orchestrator.transcoder.callbacks import Herald, Outbox, Sender
 from orchestrator.transcoder.chains import Chains
 from orchestrator.transcoder.database import Database
-from orchestrator.transcoder.destinations import Reach
-from orchestrator.transcoder.disk import Disk
 from orchestrator.transcoder.downloads import Downloads
 from orchestrator.transcoder.encoder import FfmpegEncoder
 from orchestrator.transcoder.folders import CURVES, DataFolder

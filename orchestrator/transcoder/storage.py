@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from orchestrator.query import EncodeQuery
+from orchestrator.storage import Reach, Refused, Target
 from orchestrator.transcoder.answers import ApiError, Code
-from orchestrator.transcoder.destinations import Reach, Refused, Target
 from orchestrator.transcoder.disk import remove
 from orchestrator.transcoder.storing import Saved, Storing, place_named
 from orchestrator.transcoder.tasks import Task

@@ -14,8 +14,8 @@ from typing import Any
 
 from orchestrator.files import sync
 from orchestrator.query import EncodeQuery, Format
+from orchestrator.storage import NotStored, Reach, Seen, deliver
 from orchestrator.transcoder.answers import extension, records
-from orchestrator.transcoder.destinations import Reach, Seen, deliver
 from orchestrator.transcoder.disk import sync_tree
 from orchestrator.transcoder.ports import Encoded, MediaError, Missed, Produced
 
@@ -73,7 +73,11 @@ class Storing:
         for number, each in enumerate(wanted.destination):
             field = place_named(made.format_index, number, len(wanted.destination))
             seen = self._seen.setdefault((made.format_index, number), {})
-            told.append(await deliver(made.path, made.entry, each, field, self._reach, seen=seen))
+            try:
+                there = await deliver(made.path, made.entry, each, field, self._reach, seen=seen)
+            except NotStored as error:
+                raise MediaError(str(error)) from error
+            told.append(there)
         return told[0]
 
     async def _keep(self, made: Produced) -> Record:

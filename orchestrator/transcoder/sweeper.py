@@ -5,7 +5,8 @@ import time
 
 import structlog
 
-from orchestrator.transcoder.disk import Disk, remove
+from orchestrator.storage.disk import Disk
+from orchestrator.transcoder.disk import remove
 from orchestrator.transcoder.folders import DataFolder
 from orchestrator.transcoder.storage import Storage
 from orchestrator.transcoder.tasks import TaskStore

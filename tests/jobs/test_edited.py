@@ -9,7 +9,7 @@ import pytest
 from tests.jobs.conftest import Library, files_in
 from tests.jobs.test_ladders import ladder
 from tests.media import coded_clip, colours, ffmpeg, frame_numbers, picture_seconds
-from tests.transcoder.destinations.conftest import moto  # noqa: F401 - a fixture
+from tests.storage.conftest import moto  # noqa: F401 - a fixture
 from tests.transcoder.packaging.media import decoded_frames
 from tests.transcoder.speech.conftest import ENGLISH, english_model  # noqa: F401 - a fixture
 

@@ -23,8 +23,8 @@ from tests.media import (
     picture_seconds,
     probed,
 )
+from tests.storage.conftest import moto  # noqa: F401 - a fixture
 from tests.transcoder.client import KEY, Client
-from tests.transcoder.destinations.conftest import moto  # noqa: F401 - a fixture
 
 _READ_BY_ALL = "http://acs.amazonaws.com/groups/global/AllUsers"
 

@@ -1,6 +1,6 @@
 """What queries read: uploads, and files from http(s), ftp(s), sftp and S3, guarded."""
 
-from orchestrator.transcoder.sources.addresses import is_public
+from orchestrator.storage.public import is_public
 from orchestrator.transcoder.sources.fetching import Sources
 from orchestrator.transcoder.sources.landing import FetchLimits
 from orchestrator.transcoder.sources.urls import without_credentials

@@ -13,12 +13,10 @@ import socket
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from orchestrator.storage.public import is_public
 from orchestrator.transcoder.sources.faults import Interrupted, Unfetchable
 
 PRIVATE = "its address is private or local, which this service does not fetch from"
-
-#: All that is routed on the internet; the rest of IPv6 is local, mapped or translated.
-_ROUTED = ipaddress.ip_network("2000::/3")
 
 #: What the resolver says of a name that may be found a little later (``EAI_AGAIN``).
 _LATER = frozenset({socket.EAI_AGAIN})
@@ -26,17 +24,6 @@ _LATER = frozenset({socket.EAI_AGAIN})
 
 class PrivateAddress(OSError):
     """Raised when a name leads to no address that may be fetched from."""
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the open internet, however it is written."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return is_public(str(ip.ipv4_mapped))
-        if ip not in _ROUTED or ip.sixtofour is not None or ip.teredo is not None:
-            return False  # local, or a tunnel to an IPv4 address that nobody judged
-    return ip.is_global and not ip.is_multicast
 
 
 def is_numeric(host: str) -> bool:

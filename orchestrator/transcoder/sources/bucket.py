@@ -13,7 +13,8 @@ import opendal
 from opendal.exceptions import ConfigInvalid, Unexpected, Unsupported
 from yarl import URL
 
-from orchestrator.transcoder.sources.addresses import Addresses, is_public
+from orchestrator.storage.public import is_public
+from orchestrator.transcoder.sources.addresses import Addresses
 from orchestrator.transcoder.sources.faults import NotSecure, Refused, Unfetchable
 from orchestrator.transcoder.sources.landing import FetchLimits, Landing
 from orchestrator.transcoder.sources.urls import BadUrl, Remote

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from yarl import URL
 
 from orchestrator.query import EncodeQuery
+from orchestrator.storage.disk import Disk
 from orchestrator.transcoder.answers import ApiError, Code
-from orchestrator.transcoder.disk import Disk
 from orchestrator.transcoder.ports import Inputs, MediaError, SourceFile
 from orchestrator.transcoder.sources.addresses import Addresses
 from orchestrator.transcoder.sources.bucket import Bucket, read_object

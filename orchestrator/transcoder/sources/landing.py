@@ -7,7 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from orchestrator.transcoder.disk import Disk, free_bytes
+from orchestrator.storage.disk import Disk
+from orchestrator.transcoder.disk import free_bytes
 from orchestrator.transcoder.sources.faults import Interrupted, Unfetchable
 
 

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 import structlog
 from aiohttp import web
 
-from orchestrator.transcoder.disk import Disk, free_bytes
+from orchestrator.storage.disk import Disk
+from orchestrator.transcoder.disk import free_bytes
 from orchestrator.transcoder.tus import wire
 from orchestrator.transcoder.tus.appender import Appender
 from orchestrator.transcoder.tus.receive import BodyCut, receive

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from aiohttp import ClientPayloadError, StreamReader
 from aiohttp.web import RequestPayloadError
 
-from orchestrator.transcoder.disk import Disk
+from orchestrator.storage.disk import Disk
 from orchestrator.transcoder.tus.appender import Appender
 from orchestrator.transcoder.tus.wire import TusError
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from orchestrator.files import sync
+from orchestrator.storage.disk import Disk
 from orchestrator.transcoder.database import Database
-from orchestrator.transcoder.disk import Disk
 from orchestrator.transcoder.tasks import TaskState
 from orchestrator.transcoder.tus.appender import mend, unproven
 from orchestrator.transcoder.tus.wire import TusError

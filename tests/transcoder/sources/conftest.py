@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.storage.disk import Disk
 from orchestrator.transcoder.database import Database
-from orchestrator.transcoder.disk import Disk
 from orchestrator.transcoder.sources import FetchLimits, Sources
 from orchestrator.transcoder.tus import Uploads
 

@@ -13,10 +13,10 @@ import aiohttp
 import orjson
 
 from orchestrator.query import Destination
-from orchestrator.transcoder.destinations import address
-from orchestrator.transcoder.destinations.http import judge, send, session
-from orchestrator.transcoder.destinations.place import Reach, Refused
-from orchestrator.transcoder.destinations.s3 import S3, Account, credentials
+from orchestrator.storage import address
+from orchestrator.storage.http import judge, send, session
+from orchestrator.storage.place import Reach, Refused
+from orchestrator.storage.s3 import S3, Account, credentials
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.transcoder.disk import Disk
+from orchestrator.storage.disk import Disk
 
 _MIB = 1024**2
 

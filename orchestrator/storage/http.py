@@ -14,8 +14,8 @@ import aiohttp
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
-from orchestrator.transcoder.destinations.guard import Resolver, check_literal
-from orchestrator.transcoder.destinations.place import Passing, Reach, Refused
+from orchestrator.storage.guard import Resolver, check_literal
+from orchestrator.storage.place import Passing, Reach, Refused
 
 #: Seconds for a connection, and for a request with its body: a part of 8 MiB
 #: needs them all at 28 KiB/s.

@@ -7,14 +7,14 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from orchestrator.query import Destination
-from orchestrator.transcoder.destinations import address
-from orchestrator.transcoder.destinations.azblob import account_key, open_azblob
-from orchestrator.transcoder.destinations.b2 import open_b2
-from orchestrator.transcoder.destinations.ftp import open_ftp
-from orchestrator.transcoder.destinations.local import local_path, open_local
-from orchestrator.transcoder.destinations.place import Place, Reach, Refused, record_of
-from orchestrator.transcoder.destinations.s3 import open_s3
-from orchestrator.transcoder.destinations.sftp import open_sftp
+from orchestrator.storage import address
+from orchestrator.storage.azblob import account_key, open_azblob
+from orchestrator.storage.b2 import open_b2
+from orchestrator.storage.ftp import open_ftp
+from orchestrator.storage.local import local_path, open_local
+from orchestrator.storage.place import Place, Reach, Refused, record_of
+from orchestrator.storage.s3 import open_s3
+from orchestrator.storage.sftp import open_sftp
 
 _BUCKETS = ("s3", "b2", "azblob")
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
-from orchestrator.transcoder.disk import Disk
+from orchestrator.storage.disk import Disk
 
 _T = TypeVar("_T")
 

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 import aiohttp
 
 from orchestrator.query import Destination
-from orchestrator.transcoder.destinations import address
-from orchestrator.transcoder.destinations.http import Answer, judge, send, session
-from orchestrator.transcoder.destinations.parts import Body, Part, body, read, split
-from orchestrator.transcoder.destinations.place import Reach, Refused, Upload
-from orchestrator.transcoder.destinations.s3 import credentials
-from orchestrator.transcoder.destinations.signing import query_string, quoted, sign_azure
-from orchestrator.transcoder.destinations.together import together
+from orchestrator.storage import address
+from orchestrator.storage.http import Answer, judge, send, session
+from orchestrator.storage.parts import Body, Part, body, read, split
+from orchestrator.storage.place import Reach, Refused, Upload
+from orchestrator.storage.s3 import credentials
+from orchestrator.storage.signing import query_string, quoted, sign_azure
+from orchestrator.storage.together import together
 
 #: The version of the service that requests are written for.
 _VERSION = "2021-08-06"

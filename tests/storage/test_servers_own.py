@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from orchestrator.transcoder.destinations import deliver
-from orchestrator.transcoder.destinations.parts import PART
-from orchestrator.transcoder.ports import MediaError
-from tests.transcoder.destinations.servers import KEY, SECRET, folder, sftp_server
+from orchestrator.storage import NotStored, deliver
+from orchestrator.storage.parts import PART
+from tests.storage.servers import KEY, SECRET, folder, sftp_server
 
 FIELD = "query.format[0].destination"
 
@@ -43,7 +42,7 @@ async def test_azure_has_the_headers(azblob, azure, wanted, reach, tmp_path, siz
 async def test_a_container_that_is_not_there(azblob, wanted, reach, film):
     sent = azblob.at("film.mp4")
     sent["url"] = sent["url"].replace("/films/", "/nowhere/")
-    with pytest.raises(MediaError, match="there is no container of that name"):
+    with pytest.raises(NotStored, match="there is no container of that name"):
         await deliver(film, None, wanted(sent), FIELD, reach)
 
 
@@ -58,7 +57,7 @@ async def test_a_server_that_wants_tls_gets_it_when_it_is_asked_for(
 ):
     server = ftp_tls_active
     sent = server.at("film.mp4", is_passive=passive, tcp_port=server.port)
-    with pytest.raises(MediaError, match="can't store on ftp://"):
+    with pytest.raises(NotStored, match="can't store on ftp://"):
         await deliver(film, None, wanted({**sent, "use_tls": 0}), FIELD, reach)
     await deliver(film, None, wanted(sent), FIELD, reach)
     assert server.read("film.mp4") == film.read_bytes()
@@ -66,20 +65,20 @@ async def test_a_server_that_wants_tls_gets_it_when_it_is_asked_for(
 
 async def test_a_certificate_that_nobody_signed_is_refused(ftps, wanted, reach, film):
     strict = replace(reach, tls=ssl.create_default_context())
-    with pytest.raises(MediaError, match="its certificate can't be trusted"):
+    with pytest.raises(NotStored, match="its certificate can't be trusted"):
         await deliver(film, None, wanted(ftps.at("film.mp4")), FIELD, strict)
     assert ftps.names() == []
 
 
 async def test_a_login_that_may_only_read(plain_ftp, wanted, reach, film):
     sent = plain_ftp.at("film.mp4", key="guest")
-    with pytest.raises(MediaError, match=r"the key may not write there \(550\)"):
+    with pytest.raises(NotStored, match=r"the key may not write there \(550\)"):
         await deliver(film, None, wanted(sent), FIELD, reach)
 
 
 async def test_a_folder_in_the_way(sftp, wanted, reach, film, tmp_path):
     (tmp_path / "sftp" / "film.mp4").mkdir()
-    with pytest.raises(MediaError, match="can't store on sftp://"):
+    with pytest.raises(NotStored, match="can't store on sftp://"):
         await deliver(film, None, wanted(sftp.at("film.mp4")), FIELD, reach)
     assert sftp.names() == []
 
@@ -99,7 +98,7 @@ async def test_a_host_key_is_kept_and_no_other_taken(wanted, reach, film, tmp_pa
     for kind in ("ssh-ed25519", "ecdsa-sha2-nistp256"):
         (root / "a.mp4").unlink(missing_ok=True)
         async with await sftp_server(root, port=port, key=kind):
-            with pytest.raises(MediaError, match="its host key is not the one"):
+            with pytest.raises(NotStored, match="its host key is not the one"):
                 await deliver(film, None, sent, FIELD, reach)
         assert files["names"]() == []
     assert reach.known_hosts.read_text().splitlines() == known

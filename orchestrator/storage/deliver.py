@@ -6,17 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.query import Destination
-from orchestrator.transcoder.destinations.kinds import content_type, rank
-from orchestrator.transcoder.destinations.opening import Target, open_place
-from orchestrator.transcoder.destinations.place import Passing, Place, Reach, Refused, Upload
-from orchestrator.transcoder.destinations.together import together
-from orchestrator.transcoder.ports import MediaError
+from orchestrator.storage.kinds import content_type, rank
+from orchestrator.storage.opening import Target, open_place
+from orchestrator.storage.place import Passing, Place, Reach, Refused, Upload
+from orchestrator.storage.together import together
 
 #: Told of how many bytes of an output are there, and of how many there will be.
 Told = Callable[[int, int], None]
 
 #: What was delivered already: size and time of each file by its name in the folder.
 Seen = dict[str, tuple[int, int]]
+
+
+class NotStored(Exception):
+    """Raised when an output can't be stored, for a reason that the message gives."""
 
 
 def _nobody(done: int, total: int) -> None:
@@ -38,7 +41,7 @@ async def deliver(
     Segments go before playlists, and ``entry`` (which names the others) last,
     so that nobody reads of a file before it is there. May be repeated: with
     ``seen``, which is kept up to date, only what is new or changed goes. Raises
-    ``MediaError`` that begins with ``field``; ``OSError`` if ``source`` can't be read.
+    ``NotStored``, whose message begins with ``field``; ``OSError`` if ``source`` can't be read.
     """
     try:
         target = Target.of(wanted, reach)
@@ -50,7 +53,7 @@ async def deliver(
             if seen is not None:
                 seen.update(fresh)
     except (Refused, Passing) as error:
-        raise MediaError(f"{field}: can't store on {Target.shown(wanted)}: {error}") from error
+        raise NotStored(f"{field}: can't store on {Target.shown(wanted)}: {error}") from error
     return target.told(entry)
 
 

@@ -14,11 +14,10 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.transcoder.destinations import deliver
-from orchestrator.transcoder.destinations.parts import PART
-from orchestrator.transcoder.destinations.signing import query_string, quoted, sign_s3
-from orchestrator.transcoder.ports import MediaError
-from tests.transcoder.destinations.servers import KEY, SECRET, WRONG
+from orchestrator.storage import NotStored, deliver
+from orchestrator.storage.parts import PART
+from orchestrator.storage.signing import query_string, quoted, sign_s3
+from tests.storage.servers import KEY, SECRET, WRONG
 
 FIELD = "query.format[0].destination"
 PUBLIC = "http://acs.amazonaws.com/groups/global/AllUsers"
@@ -102,7 +101,7 @@ async def test_a_failed_upload_of_parts_is_aborted(s3, moto, wanted, reach, long
 
     async with serving(refuse_parts) as port:
         sent = s3.at("", url=f"s3://127.0.0.1:{port}/films/film.mp4")
-        with pytest.raises(MediaError, match="the key may not write there"):
+        with pytest.raises(NotStored, match="the key may not write there"):
             await deliver(long, None, wanted(sent), FIELD, reach)
     assert seen[0] == ("POST", {"uploads": ""})
     assert seen[-1] == ("DELETE", {"uploadId": "u1"})
@@ -145,7 +144,7 @@ async def test_a_storage_that_stays_busy_fails(s3, wanted, reach, tmp_path):
 
     async with serving(busy) as port:
         sent = s3.at("", url=f"s3://127.0.0.1:{port}/films/film.mp4")
-        with pytest.raises(MediaError, match="it answers HTTP 503, SlowDown"):
+        with pytest.raises(NotStored, match="it answers HTTP 503, SlowDown"):
             await deliver(tmp_path / "film", None, wanted(sent), FIELD, reach)
     assert len(asked) == reach.patience.tries
 
@@ -180,7 +179,7 @@ async def test_what_is_wrong_is_told(s3, wanted, reach, tmp_path, changes, messa
     (tmp_path / "film").write_bytes(b"film")
     sent = s3.at("film.mp4", **changes)
     sent["url"] = sent["url"].replace("{port}", str(s3.port))
-    with pytest.raises(MediaError, match=message):
+    with pytest.raises(NotStored, match=message):
         await deliver(tmp_path / "film", None, wanted(sent), FIELD, reach)
 
 
@@ -188,7 +187,7 @@ async def test_private_addresses_can_be_kept_out(s3, wanted, reach, tmp_path):
     (tmp_path / "film").write_bytes(b"film")
     for host in ("127.0.0.1", "localhost", "[::1]"):
         sent = s3.at("", url=f"s3://{host}:{s3.port}/films/film.mp4")
-        with pytest.raises(MediaError, match="private or local"):
+        with pytest.raises(NotStored, match="private or local"):
             await deliver(
                 tmp_path / "film", None, wanted(sent), FIELD, replace(reach, allow_private=False)
             )
@@ -223,7 +222,7 @@ async def test_b2_is_asked_for_its_endpoint(s3, wanted, reach, tmp_path):
             },
         }
         wrong = wanted({**sent, "secret": WRONG})
-        with pytest.raises(MediaError, match="b2://films: it refuses the key or the secret"):
+        with pytest.raises(NotStored, match="b2://films: it refuses the key or the secret"):
             await deliver(tmp_path / "film", None, wrong, FIELD, there)
 
 

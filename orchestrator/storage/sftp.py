@@ -15,12 +15,12 @@ from contextlib import asynccontextmanager, suppress
 import asyncssh
 
 from orchestrator.query import Destination
-from orchestrator.transcoder.destinations import address
-from orchestrator.transcoder.destinations.guard import addresses
-from orchestrator.transcoder.destinations.hostkeys import HostKeys
-from orchestrator.transcoder.destinations.place import Passing, Reach, Refused, Upload, within
-from orchestrator.transcoder.destinations.pool import Pool
-from orchestrator.transcoder.destinations.s3 import credentials
+from orchestrator.storage import address
+from orchestrator.storage.guard import addresses
+from orchestrator.storage.hostkeys import HostKeys
+from orchestrator.storage.place import Passing, Reach, Refused, Upload, within
+from orchestrator.storage.pool import Pool
+from orchestrator.storage.s3 import credentials
 
 #: Seconds without a byte, and to clean up in.
 _STALL = 60.0

@@ -15,12 +15,12 @@ from html import escape
 import aiohttp
 
 from orchestrator.query import Destination
-from orchestrator.transcoder.destinations import address
-from orchestrator.transcoder.destinations.http import Answer, judge, send, session
-from orchestrator.transcoder.destinations.parts import Body, Part, body, read, split
-from orchestrator.transcoder.destinations.place import Passing, Reach, Refused, Upload
-from orchestrator.transcoder.destinations.signing import query_string, quoted, sign_s3
-from orchestrator.transcoder.destinations.together import together
+from orchestrator.storage import address
+from orchestrator.storage.http import Answer, judge, send, session
+from orchestrator.storage.parts import Body, Part, body, read, split
+from orchestrator.storage.place import Passing, Reach, Refused, Upload
+from orchestrator.storage.signing import query_string, quoted, sign_s3
+from orchestrator.storage.together import together
 
 _UPLOAD_ID = re.compile(r"<UploadId>([^<]+)</UploadId>")
 _REGION = re.compile(r"<Region>([a-z0-9-]{1,40})</Region>")

@@ -5,10 +5,9 @@ import os
 
 import pytest
 
-from orchestrator.transcoder.destinations import deliver
-from orchestrator.transcoder.destinations.parts import PART
-from orchestrator.transcoder.ports import MediaError
-from tests.transcoder.destinations.servers import WRONG, Breaker
+from orchestrator.storage import NotStored, deliver
+from orchestrator.storage.parts import PART
+from tests.storage.servers import WRONG, Breaker
 
 REMOTE = ["s3", "azblob", "plain_ftp", "active_ftp", "ftps", "ftp_tls_active", "sftp", "old_sftp"]
 FIELD = "query.format[1].destination"
@@ -109,7 +108,7 @@ async def test_a_server_that_is_not_there(remote, wanted, reach, film, unused_tc
     sent["url"] = sent["url"].replace(f":{remote.port}/", f":{unused_tcp_port}/")
     if "tcp_port" in sent:
         sent["tcp_port"] = unused_tcp_port
-    with pytest.raises(MediaError, match="connection failed") as caught:
+    with pytest.raises(NotStored, match="connection failed") as caught:
         await deliver(film, None, wanted(sent), FIELD, reach)
     scheme = remote.url.partition(":")[0]
     assert str(caught.value).startswith(f"{FIELD}: can't store on {scheme}://127.0.0.1")
@@ -119,7 +118,7 @@ async def test_a_server_that_is_not_there(remote, wanted, reach, film, unused_tc
 async def test_wrong_secrets_are_told_and_not_shown(remote, wanted, reach, film, request):
     if remote.url.startswith("s3"):
         pytest.skip("moto looks at no signatures: test_s3 compares them with botocore's")
-    with pytest.raises(MediaError, match="it refuses the key or the secret") as caught:
+    with pytest.raises(NotStored, match="it refuses the key or the secret") as caught:
         await deliver(film, None, wanted(remote.at("film.mp4", secret=WRONG)), FIELD, reach)
     text = repr(caught.value) + repr(caught.value.__cause__)
     assert WRONG not in text

@@ -11,10 +11,10 @@ from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
 from orchestrator.query import Destination
-from orchestrator.transcoder.destinations import Patience, Reach
-from orchestrator.transcoder.disk import Disk
-from tests.transcoder.destinations import azurite
-from tests.transcoder.destinations.servers import (
+from orchestrator.storage import Patience, Reach
+from orchestrator.storage.disk import Disk
+from tests.storage import azurite
+from tests.storage.servers import (
     KEY,
     SECRET,
     OldSftpServer,

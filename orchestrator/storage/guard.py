@@ -9,9 +9,9 @@ import socket
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from orchestrator.transcoder.destinations.address import is_local
-from orchestrator.transcoder.destinations.place import Passing, Refused
-from orchestrator.transcoder.sources import is_public
+from orchestrator.storage.address import is_local
+from orchestrator.storage.place import Passing, Refused
+from orchestrator.storage.public import is_public
 
 _PRIVATE = "its address is private or local, which this service does not store at"
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from orchestrator.query import Destination
-from orchestrator.transcoder.destinations.place import Refused
-from orchestrator.transcoder.sources import is_public
+from orchestrator.storage.place import Refused
+from orchestrator.storage.public import is_public
 
 #: How providers name regions: us-east-1, us-west, nyc3, us-west-002, fr-par, eu01.
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)*-?\d{1,3}|[a-z]{2}-[a-z]+")

@@ -3,9 +3,9 @@
 import pytest
 
 from orchestrator.query import Destination
-from orchestrator.transcoder.destinations import Refused, Target
-from orchestrator.transcoder.destinations.address import bucket, region
-from orchestrator.transcoder.destinations.kinds import content_type, rank
+from orchestrator.storage import Refused, Target
+from orchestrator.storage.address import bucket, region
+from orchestrator.storage.kinds import content_type, rank
 
 
 def destination(url, **more):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from azure.storage.blob import ContainerClient
 
-from tests.transcoder.destinations.servers import Server
+from tests.storage.servers import Server
 
 #: The account that Azurite has without being told of any (its README).
 ACCOUNT = "devstoreaccount1"

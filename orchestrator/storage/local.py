@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from orchestrator.files import make_folders, put_in_place
 from orchestrator.query import Destination
-from orchestrator.transcoder.destinations.place import Reach, Refused, Upload, to_its_end
+from orchestrator.storage.place import Reach, Refused, Upload, to_its_end
 
 
 class Local:

@@ -1,8 +1,8 @@
 """Where outputs go when they leave the service: one ``Place`` for each scheme of URL."""
 
-from orchestrator.transcoder.destinations.deliver import Seen, Told, deliver
-from orchestrator.transcoder.destinations.opening import Target, open_place
-from orchestrator.transcoder.destinations.place import (
+from orchestrator.storage.deliver import NotStored, Seen, Told, deliver
+from orchestrator.storage.opening import Target, open_place
+from orchestrator.storage.place import (
     Passing,
     Patience,
     Place,
@@ -12,6 +12,7 @@ from orchestrator.transcoder.destinations.place import (
 )
 
 __all__ = [
+    "NotStored",
     "Passing",
     "Patience",
     "Place",

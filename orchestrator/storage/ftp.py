@@ -19,11 +19,11 @@ import aioftp
 from aioftp.common import SSLSessionBoundContext
 
 from orchestrator.query import Destination
-from orchestrator.transcoder.destinations import address
-from orchestrator.transcoder.destinations.guard import addresses
-from orchestrator.transcoder.destinations.place import Passing, Reach, Refused, Upload, within
-from orchestrator.transcoder.destinations.pool import Pool
-from orchestrator.transcoder.destinations.s3 import credentials
+from orchestrator.storage import address
+from orchestrator.storage.guard import addresses
+from orchestrator.storage.place import Passing, Reach, Refused, Upload, within
+from orchestrator.storage.pool import Pool
+from orchestrator.storage.s3 import credentials
 
 _BLOCK = 256 * 1024
 #: Seconds for an answer or a block.
