@@ -139,7 +139,12 @@ def at_crf(options: Sequence[str], crf: float) -> tuple[str, ...]:
     if "-crf" not in options:
         raise MediaError("its encoder takes no rate factor")
     place = options.index("-crf") + 1
-    return (*options[:place], f"{crf:g}", *options[place + 1 :])
+    changed = [*options[:place], f"{crf:g}", *options[place + 1 :]]
+    if crf == 0 and "-profile:v" in changed:
+        # Lossless video needs a profile of its own; the encoder takes it by itself.
+        place = changed.index("-profile:v")
+        del changed[place : place + 2]
+    return tuple(changed)
 
 
 def _input(folder: Path, name: str) -> Input:

@@ -23,6 +23,7 @@ from tests.transcoder.encodes import Listener, encode, inputs, only
 SMOOTH = "gradients=s=160x90:r=25:n=3:speed=0.02:seed=23:type=circular"
 FINE = "mandelbrot=s=160x90:r=25:maxiter=250:end_scale=0.05:end_pts=400:inner=mincol"
 EDGES = "cellauto=s=160x90:r=25:rule=110:seed=3"
+_FRAMES = ("-fps_mode", "passthrough", "-f", "rawvideo", "-")
 PER_TITLE = {"output": "mp4", "optimize_bitrate": 1}
 
 
@@ -224,3 +225,9 @@ async def test_it_ends_in_time_and_when_cancelled(
         assert "too long" in findings.warnings[0].details
     assert names(work) == set()
     assert children() == []
+
+
+async def test_a_limit_may_ask_for_a_lossless_video(tmp_path: Path, easy: Path) -> None:
+    made = await only(easy, tmp_path, {**PER_TITLE, "max_crf": 0})
+    assert found(made)["crf"] == 0
+    assert ffmpeg("-i", made.path, *_FRAMES) == ffmpeg("-i", easy, *_FRAMES)

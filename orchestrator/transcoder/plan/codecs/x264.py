@@ -36,7 +36,7 @@ def _profile(task: Task) -> tuple[str, ...]:
     profile = film.profile or given.vprofile
     if profile is not None:
         return ("-profile:v", profile)
-    wide = "422" in film.pix_format or film.quality == 0 or _transforms_8x8(given)
+    wide = "422" in film.pix_format or task.crf == 0 or _transforms_8x8(given)
     return () if wide else ("-profile:v", "main")
 
 
