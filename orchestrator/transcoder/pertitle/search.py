@@ -73,7 +73,7 @@ def target(lines: int) -> float:
 async def search(measure: Measure, default: float, bounds: Bounds, enough: float) -> Choice:
     """Find the highest rate factor that scores ``enough``, measuring few, the ``default`` first.
 
-    The default it is where that scores less: nothing then costs more, or looks worse, than it did.
+    The default it is where that scores less, or where nothing that scores enough is smaller.
 
     Whatever is chosen was measured. Raises what ``measure`` does.
     """
@@ -84,8 +84,12 @@ async def search(measure: Measure, default: float, bounds: Bounds, enough: float
 
 
 async def _highest(measure: Measure, start: Point, highest: float, enough: float) -> Point:
-    """The highest rate factor that reaches the target; ``start`` where it does not itself."""
-    reaches, misses = start, None
+    """The highest rate factor that scores enough; ``start`` where it does not itself.
+
+    A lower one that was measured is taken where it is smaller: of a picture that
+    stands still, what a coarse keyframe saves is spent on mending it.
+    """
+    best, reaches, misses = start, start, None
     slope = _SLOPE
     for _ in range(_MOST_MEASURED - 1):
         guess = _between(reaches, misses, slope, highest, enough)
@@ -97,9 +101,10 @@ async def _highest(measure: Measure, start: Point, highest: float, enough: float
             # A flat stretch says little of what comes behind it: no leap to the end.
             slope = max(_SLOPE / 4, (reaches.score - point.score) / gone)
             reaches = point
+            best = min(best, point, key=lambda each: each.size)
         else:
             misses = point
-    return reaches
+    return best
 
 
 def _between(

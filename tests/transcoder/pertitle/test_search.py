@@ -79,3 +79,10 @@ async def test_adjusting_comes_after_the_limits_and_keeps_to_them(
 @pytest.mark.parametrize(("lines", "score"), [(2160, 93), (720, 93), (360, 90), (180, 87)])
 def test_small_frames_need_less(lines: int, score: float) -> None:
     assert math.isclose(target(lines), score)
+
+
+async def test_a_higher_rate_factor_that_is_larger_is_not_taken() -> None:
+    async def still(crf: float) -> Point:
+        return Point(crf, 100.0 - crf / 10, round(1000 + crf))
+
+    assert (await search(still, 23.0, Bounds(), ENOUGH)).chosen.crf == 23.0
