@@ -384,6 +384,61 @@ async def test_progress_is_true_to_the_end(clip, tmp_path):
     assert sorted(halfway.values()) == [99, 100]
 
 
+async def test_a_part_is_removed_as_soon_as_it_is_packaged(clip, tmp_path):
+    """So that the disk holds no more than the parts and one packaged rung twice."""
+    left: list[list[str]] = []
+
+    class Keeper(Listener):
+        def progress(self, percents):
+            if 100 in percents.values():
+                left.append(files_in(tmp_path, "video-0-0-?.mp4"))
+
+    await only(clip, tmp_path, LADDER, listener=Keeper())
+    assert left == [["video-0-0-1.mp4"], []]
+
+
+@pytest.mark.attribute("format[].allow_soft_fail")
+async def test_a_stream_that_fails_takes_its_ladder_alone(clip, tmp_path):
+    """Its other streams and their parts go with it; the other output is whole."""
+    streams = [{"height": 60}, {"size": "160x2", "video_codec": "libx265"}]  # too low for it
+    lost = {**LADDER, "stream": streams, "allow_soft_fail": 1}
+    told = await encode(clip, tmp_path, lost, {**DASH, "stream": [{"height": 60}]})
+    assert [(each.tag, each.format_index) for each in told.missed] == [("video-0-0", 0)]
+    assert "video-0-0-1: " in told.missed[0].reason
+    assert [each.tag for each in told.outputs] == ["video-0-1"]
+    assert decoded_frames(told.outputs[0].path / "playlist.mpd") == 50
+
+
+@pytest.mark.attribute("format[].start_time")
+async def test_a_part_of_a_file_without_an_index_is_aligned(tmp_path):
+    source = coded_clip(tmp_path / "c.ts", size="160x120", sound=2, seconds=2.6, gop=7)
+    streams = [{"height": 60}, {"height": 60, "keyframe": "0.4s"}, {"video_codec": "libx265"}]
+    made = await only(source, tmp_path, {**LADDER, "start_time": "0.37", "stream": streams})
+    cut = [lengths(made.path / f"video_{number}" / "chunklist.m3u8") for number in (1, 2, 3)]
+    assert cut[0][:2] == [1, 1]
+    assert cut[0] == pytest.approx(cut[1], abs=0.001)
+    assert cut[0] == pytest.approx(cut[2], abs=0.001)
+
+
+@pytest.mark.slow
+@pytest.mark.attribute("format[].two_pass")
+async def test_two_passes_of_rungs_of_all_codecs(clip, tmp_path):
+    twice = {"height": 60, "two_pass": 1, "bitrate": 100}
+    streams = [{**twice, "video_codec": codec} for codec in ("libx264", "libx265", "libx265")]
+    made = await only(clip, tmp_path, {**LADDER, "stream": streams})
+    assert [path.name for path in tmp_path.iterdir()] == [made.path.name]
+    check_master(made.path, "playlist.m3u8", 50)
+
+
+@pytest.mark.slow
+@pytest.mark.attribute("format[].video_codec")
+async def test_webm_rungs_of_all_codecs_are_aligned(clip, tmp_path):
+    codecs = ("libsvtav1", "libvpx-vp9", "libvpx")
+    streams = [{"height": 60, "video_codec": codec} for codec in codecs]
+    made = await only(clip, tmp_path, {**WEBM, "stream": streams})
+    check_mpd(made.path, "playlist.mpd", 50, 3)
+
+
 @pytest.mark.parametrize("output", ["webm", "mp3", "flac"])
 async def test_files_of_their_own(clip, tmp_path, output):
     made = await only(clip, tmp_path, {"output": output})
