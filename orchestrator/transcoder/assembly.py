@@ -77,6 +77,7 @@ class Assembly:
 
     def _keep(self, kept: Kept) -> None:
         self._renditions.append(kept.made)
+        self._packaging.keep(kept.made)
         if kept.tag is not None:
             cut = Cut(kept.tag, kept.made.kind, 0, "", user_tag=kept.user_tag)
             self._tell(_member(cut, kept.made, self._meta(kept.meta)), kept.made.rung)

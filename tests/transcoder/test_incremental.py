@@ -55,8 +55,9 @@ class House:
         query = {name: more.pop(name) for name in ("refresh_playlist",) if name in more}
         asked = {**ASKED, "stream": streams, **({"incremental_tag": self.tag} if self.tag else {})}
         source, assets = more.pop("source", self._clip), more.pop("assets", {})
+        asked = {name: each for name, each in {**asked, **more}.items() if each is not None}
         given = replace(inputs(source, assets=assets), earlier=self.earlier)
-        return await encode(given, folder, {**asked, **more}, listener=listener, **query)
+        return await encode(given, folder, asked, listener=listener, **query)
 
     async def job(self, *streams: object, **more: Any) -> Produced:
         """One job; its facts are kept as JSON, its files stored."""
@@ -206,6 +207,17 @@ async def test_sound_alone(house: House) -> None:
         "audio_2/chunklist.m3u8",
         "audio_1/chunklist.m3u8",
     ]
+
+
+async def test_a_known_rendition_is_never_written_over(house: House) -> None:
+    """In one folder the names are all that tells renditions apart."""
+    flat = {"output": "advanced_hls", "single_folder": 1, "create_m3u8_playlist": None}
+    await house.job({**LOW, "chunklist_name": "a.m3u8"}, **flat)
+    with pytest.raises(MediaError, match=r"chunklist_name: two renditions .* the same name"):
+        await house.job({**HIGH, "chunklist_name": "a.m3u8"}, LOW, **flat)
+    made = await house.job({**HIGH, "chunklist_name": "b.m3u8"}, LOW, **flat)
+    assert [each.entry for each in made.members] == ["b.m3u8", "a.m3u8"]
+    check_master(house.place, "playlist.m3u8", 50)
 
 
 async def test_what_can_not_be_gone_on_with(house: House, tmp_path: Path) -> None:

@@ -68,10 +68,14 @@ class Packaging:
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
+    def keep(self, made: Rendition) -> None:
+        """A rendition that lies at the output's place already: no file of it is written over."""
+        self._taken.add(f"{made.folder}/{made.media.partition('_$Number$')[0]}")
+
     def _claim(self, places: Places) -> None:
         masters = (self._packing.hls, self._packing.dash)
         if places.key in self._taken or (not places.folder and places.playlist in masters):
-            raise MediaError("chunklist_name: two playlists of the output have the same name")
+            raise MediaError("chunklist_name: two renditions of the output have the same name")
         self._taken.add(places.key)
 
     async def _media(self, track: Track, places: Places, work: Path) -> Rendition:
