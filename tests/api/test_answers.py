@@ -124,6 +124,7 @@ async def test_a_status_tells_what_its_urls_hold(client, clip, tmp_path):
 
 
 @pytest.mark.attribute("encoder_version", "format[].packager_version")
+@pytest.mark.slow
 async def test_all_versions_are_one_encoder_and_one_packager(client, clip):
     made = []
     for version in (1, 2):

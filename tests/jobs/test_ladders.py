@@ -67,6 +67,7 @@ async def test_cmaf_has_two_manifests_of_the_same_segments(library, films):
     assert not list(folder.rglob("*.ts"))
 
 
+@pytest.mark.slow
 async def test_aes_opens_with_the_key_from_its_address_alone(library, films, site, monkeypatch):
     key = bytes(range(16))
     monkeypatch.setenv("AES_KEY", key.hex())
@@ -80,6 +81,7 @@ async def test_aes_opens_with_the_key_from_its_address_alone(library, films, sit
     assert key.hex().encode() not in _everything(library.folder)
 
 
+@pytest.mark.slow
 async def test_drm_opens_with_its_key_and_names_the_licence(library, films, monkeypatch):
     key = os.urandom(16)
     monkeypatch.setenv("DRM_KEY", key.hex())

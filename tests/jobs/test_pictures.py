@@ -34,6 +34,7 @@ async def test_thumbnails_are_there_one_by_one_and_in_one_picture(library, films
     assert {image(made / "sprite" / name) for name, _, _ in places} == {("mjpeg", 320, 180)}
 
 
+@pytest.mark.slow
 async def test_sound_is_there_to_listen_to_to_keep_and_to_stream(library, films):
     made = await library.made("audio", films) / "film"
     for name, codec, rate in (("listen.mp3", "mp3", "44100"), ("keep.flac", "flac", "48000")):

@@ -152,6 +152,7 @@ async def test_thumbnails_at_intervals(curl, web, buckets, tmp_path):
     _check_interval(buckets, vtt, images, tmp_path, [0, 30, 60])
 
 
+@pytest.mark.slow
 async def test_a_request_with_a_payload(curl, web, buckets, tmp_path):
     query = examples.here(examples.CLIP, web, buckets.url)
     status = await curl.encoded(payload="12345", query=query)
@@ -173,6 +174,7 @@ async def test_stitched_sources_with_a_stored_profile(curl, web, buckets, tmp_pa
     _check_stitched(status, buckets, tmp_path)
 
 
+@pytest.mark.slow
 async def test_stitched_sources_and_their_thumbnails(curl, web, buckets, tmp_path):
     query = {"stitch": json.loads(examples.STITCH), "format": [json.loads(examples.INTERVAL)]}
     text = json.dumps({"query": query})
@@ -200,7 +202,9 @@ async def test_a_thumbnail_without_a_destination(curl, web, service):
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("uploads", [False, True], ids=["source", "upload"])
+@pytest.mark.parametrize(
+    "uploads", [pytest.param(False, marks=pytest.mark.slow), True], ids=["source", "upload"]
+)
 async def test_the_python_clients_examples(service, web, films, uploads):
     def run() -> dict[str, Any]:
         task = Sdk(KEY, api_url=service.url).create_task()
