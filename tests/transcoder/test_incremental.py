@@ -117,13 +117,15 @@ async def test_dropping_alone_encodes_nothing(house: House) -> None:
     ("stream", "more", "new"),
     [
         ({"height": 60, "tag": "x", "chunklist_name": "y"}, {}, []),
-        ({"size": "80x60"}, {}, []),
+        pytest.param({"size": "80x60"}, {}, [], marks=pytest.mark.slow),
         ({"height": 60, "quality": 30}, {}, ["video_2"]),
-        ({"height": 60, "audio_bitrate": 96}, {}, ["audio_2"]),
+        pytest.param({"height": 60, "audio_bitrate": 96}, {}, ["audio_2"], marks=pytest.mark.slow),
         pytest.param(
             {"height": 60, "video_codec": "libx265"}, {}, ["video_2"], marks=pytest.mark.slow
         ),
-        ({"height": 60}, {"segment_duration": 2}, ["audio_2", "video_2"]),
+        pytest.param(
+            {"height": 60}, {"segment_duration": 2}, ["audio_2", "video_2"], marks=pytest.mark.slow
+        ),
         pytest.param(
             {"height": 60}, {"duration": 1}, ["audio_2", "video_2"], marks=pytest.mark.slow
         ),

@@ -70,6 +70,7 @@ def whole(home: Path, kind: str) -> Path:
     return path
 
 
+_QUICK = ("aes-ts", "cenc-cmaf", "fps-ts")
 CASES = {
     "aes-ts": {**LADDER, "encryption": AES},
     "aes-joined": {**LADDER, "separate_audio": 0, "encryption": AES},
@@ -83,7 +84,14 @@ CASES = {
 
 
 @pytest.mark.attribute("format[].encryption.key", "format[].cenc_drm.key", "format[].fps_drm.key")
-@pytest.mark.parametrize("asked", CASES.values(), ids=CASES)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param(each, marks=() if name in _QUICK else pytest.mark.slow)
+        for name, each in CASES.items()
+    ],
+    ids=CASES,
+)
 async def test_no_key_is_ever_seen(clip, tmp_path, asked, seen, caplog):
     """Not in the arguments of any process, nor in a log, a plan, an answer or a file."""
     told = await encode(clip, tmp_path, {**asked, "incremental_tag": "chain"})
@@ -107,7 +115,11 @@ async def test_no_key_is_ever_seen(clip, tmp_path, asked, seen, caplog):
     "format[].encryption.iv",
     "format[].encryption.key_url",
 )
-@pytest.mark.parametrize("more", [{}, {"fmp4": 1}, {"separate_audio": 0}], ids=str)
+@pytest.mark.parametrize(
+    "more",
+    [{}, *(pytest.param(m, marks=pytest.mark.slow) for m in ({"fmp4": 1}, {"separate_audio": 0}))],
+    ids=str,
+)
 async def test_aes_128_opens_with_its_key(clip, tmp_path, more):
     (tmp_path / "the.key").write_bytes(KEY)
     url = f"file://{tmp_path}/the.key"
@@ -123,7 +135,13 @@ async def test_aes_128_opens_with_its_key(clip, tmp_path, more):
 
 
 @pytest.mark.attribute("format[].cenc_drm", "format[].cenc_drm.key_id", "format[].cenc_drm.pssh")
-@pytest.mark.parametrize("asked", ["cenc-ts", "cenc-dash", "cenc-cmaf"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "cenc-ts",
+        *(pytest.param(each, marks=pytest.mark.slow) for each in ("cenc-dash", "cenc-cmaf")),
+    ],
+)
 async def test_cenc_opens_with_its_key(clip, tmp_path, asked):
     told = await encode(clip, tmp_path, CASES[asked])
     (made,) = told.outputs

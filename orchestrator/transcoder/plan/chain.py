@@ -99,9 +99,9 @@ def sound_rung(
     return _rung("audio", wish.model_dump(mode="json"), told, *_shared(asked, packing))
 
 
-def text_rung(text: Text) -> str:
-    """The identity of subtitles: where they are from."""
-    return _rung("text", text.source, text.language, text.title)
+def text_rung(text: Text, nth: int) -> str:
+    """The identity of subtitles: the ``nth`` of their language and title."""
+    return _rung("text", text.language, text.title, nth)
 
 
 def _shared(asked: Ladder, packing: Packing) -> tuple[object, ...]:

@@ -4,6 +4,7 @@ Sounds that are asked for alike are one, and of every track of the source. What
 an earlier job of a chain made (``incremental_tag``) is not made again.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -192,9 +193,11 @@ class _Ladder:
         self._with_texts = True
         length = self._context.seconds(tag, asked.start_time, asked.duration)
         where = (self._context, tag, self._place.index, asked)
+        alike: Counter[tuple[str | None, str | None]] = Counter()
         for text in texts_of(*where, asked.start_time, length):
             # Made again each time, in its own place: the file may have been mended.
-            identity = text_rung(text)
+            alike[text.language, text.title] += 1
+            identity = text_rung(text, alike[text.language, text.title])
             known = self._chain.known.get(identity)
             number = known.number if known else self._number("text")
             cut = Cut(text.file, "text", number, text.file, rung=identity, told=False)

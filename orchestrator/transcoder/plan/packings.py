@@ -48,14 +48,6 @@ def packing(asked: Ladder) -> Packing:
             )
 
 
-def _captions(asked: Ladder) -> tuple[Caption, ...]:
-    """What is told of captions that are copied: players ignore those that nobody told of.
-
-    No probe says which channels there are; the first one is what all use.
-    """
-    return (Caption(),) if copies_captions(asked) else ()
-
-
 def sound_is_apart(asked: Ladder) -> bool:
     """Whether sound has segments of its own. DASH knows nothing else."""
     return not isinstance(asked, AdvancedHls) or asked.separate_audio
@@ -73,7 +65,10 @@ def check_protected(tag: str, asked: Ladder) -> None:
 
 
 def _captions(asked: Ladder) -> tuple[Caption, ...]:
-    """What manifests tell of the source's captions, should it have any."""
+    """What manifests tell of the source's captions, should it have any: the first channel.
+
+    No probe says which channels there are; the first one is what all use.
+    """
     wanted = not isinstance(asked, HlsAudio) and copies_captions(asked)
     return (Caption(),) if wanted else ()
 
