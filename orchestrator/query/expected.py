@@ -126,7 +126,7 @@ class Expectations:
 
     def __init__(self, query: Mapping[str, Any]) -> None:
         formats = query.get("format")
-        wanted = [_without_places(each) for each in formats] if isinstance(formats, list) else []
+        wanted = [_telling(each) for each in formats] if isinstance(formats, list) else []
         # Only what an expectation depends on, so that most jobs have one for all items.
         self._query = DocumentTemplate({"format": wanted, "upscale": query.get("upscale", 0)})
         self._same = None if self._query.names else _read(self._query.render({}))
@@ -138,11 +138,15 @@ class Expectations:
         return None if found is None else _expected(found, upscale=upscale)
 
 
-def _without_places(wanted: Any) -> Any:
-    """A format without where it is stored: that may hold secrets and says nothing of it."""
+#: Where an output is stored and how it is protected: may be secrets, and say nothing of it.
+_UNTOLD = frozenset({"destination", "encryption", "cenc_drm", "fps_drm"})
+
+
+def _telling(wanted: Any) -> Any:
+    """A format as far as it says what the output is."""
     if not isinstance(wanted, Mapping):
         return {}
-    return {name: value for name, value in wanted.items() if name != "destination"}
+    return {name: value for name, value in wanted.items() if name not in _UNTOLD}
 
 
 def _read(query: Mapping[str, Any]) -> tuple[list[Format | None], bool]:

@@ -23,7 +23,14 @@ _HONOURED_IN = ("orchestrator/transcoder", "orchestrator/query")
 _ALSO = frozenset(
     {f"{_QUERY}format[].file_extension"}
     | {f"{_QUERY}stitch[].{name}" for name in ("url", "start_time", "duration")}
+    | {"status.returns.status.videos[].meta.incremental_tag"}
 )
+#: What is honoured where no module names it: values that are read alone, and a part of a URL.
+_KNOWN_PLACES = {
+    "encoder_version": "orchestrator/query/request.py",
+    "packager_version": "orchestrator/query/outputs/streaming.py",
+    "file_uuid": "orchestrator/transcoder/tus/uploads.py",
+}
 #: Models name these otherwise, since the names are methods of every model.
 _RENAMED = {"json": "json_file", "copy": "copy_captions"}
 
@@ -103,7 +110,7 @@ def _full(name: str) -> str:
     """The name as the list has it, where a stream's attributes are told of as a format's."""
     if name.startswith("format[].stream[].") and name != "format[].stream[].chunklist_name":
         name = name.replace(".stream[]", "", 1)
-    known = {known for known, _, _ in _attributes()}
+    known = {known for known, _, _ in _attributes()} | _ALSO
     return name if name in known else _QUERY + name
 
 
@@ -136,7 +143,8 @@ def _places(name: str, read: Mapping[str, set[str]]) -> tuple[str, ...]:
     for folder in _HONOURED_IN:
         if inside := sorted(place for place in found if place.startswith(folder)):
             return tuple(inside[:3])
-    return ()
+    known = _KNOWN_PLACES.get(leaf)
+    return (known,) if known else ()
 
 
 if __name__ == "__main__":
