@@ -33,6 +33,7 @@ from orchestrator.query.outputs import (
 from orchestrator.query.picture import Logo
 from orchestrator.query.problems import QueryError
 from orchestrator.query.protection import CencDrm, Encryption, FpsDrm
+from orchestrator.query.publish import Origins, Publish
 from orchestrator.query.recipe import OrderRecipe, QencodeRecipe, TemplatedRecipe
 from orchestrator.query.request import EncodeQuery, StitchSource, parse_query
 from orchestrator.query.secrets import resolve_secrets
@@ -68,6 +69,8 @@ __all__ = [
     "Mp3",
     "Mp4",
     "OrderRecipe",
+    "Origins",
+    "Publish",
     "QencodeRecipe",
     "QueryError",
     "Repack",

@@ -19,6 +19,7 @@ from orchestrator.query.collect import Collect, Verify
 from orchestrator.query.hours import BudgetTable, WindowTable
 from orchestrator.query.order import parse_order
 from orchestrator.query.problems import QueryError
+from orchestrator.query.publish import Origins, Publish, WebFolder, as_publish
 from orchestrator.query.sizes import in_bytes
 from orchestrator.query.templates import TemplateError, compile_template
 from orchestrator.query.values import Text, as_text, refuse
@@ -92,8 +93,8 @@ class _JobFile(Part):
     payload: Text | None = None
     query: dict[str, Any] | None = None
     order: dict[str, Any] | None = None
-    publish: _Given | None = None
-    origin_map: dict[str, str] = Field(default_factory=dict)
+    publish: Annotated[Publish, BeforeValidator(as_publish)] | None = None
+    origin_map: dict[_Given, WebFolder] = Field(default_factory=dict)
     collect: _CollectTable | None = None
     limits: Limits = Limits()
     queue: Queue = Queue()
@@ -109,9 +110,9 @@ class Job:
     ``query`` is the request's query as the file has it: without its source,
     templates and ``${env:NAME}`` in place; empty where the job has only an
     ``order``, which is the same for Transparent Edge. ``payload`` is a template.
-    ``publish`` is the URL of a folder that local sources are put into for a
-    service that downloads them, ``origin_map`` the URLs of local folders that it
-    can download from as they are. ``service``
+    ``publish`` is the folder that local sources are put into for a service that
+    downloads them, ``origins`` the URLs of local folders that it can download from
+    as they are (``origin_map`` in the file). ``service``
     is None where the config's default is to be taken, ``window`` where the
     config's own holds.
     """
@@ -121,8 +122,8 @@ class Job:
     manifest: str
     query: Mapping[str, Any] = field(repr=False)
     order: Mapping[str, Any] | None = field(default=None, repr=False)
-    publish: str | None = field(default=None, repr=False)
-    origin_map: Mapping[str, str] = field(default_factory=dict, repr=False)
+    publish: Publish | None = None
+    origins: Origins | None = field(default=None, repr=False)
     service: str | None = None
     payload: str | None = None
     collect: Collect | None = None
@@ -202,7 +203,7 @@ def _job(doc: dict[str, Any], path: Path, file: str) -> Job:
         query=table.query or {},
         order=table.order,
         publish=table.publish,
-        origin_map=table.origin_map,
+        origins=Origins.of(table.origin_map, folder) if table.origin_map else None,
         service=table.service,
         payload=table.payload,
         collect=collect,
@@ -279,6 +280,7 @@ def _unknown_key(path: problems.Path, _doc: object) -> tuple[str, str]:
         "queue": Queue,
         "window": WindowTable,
         "budget": BudgetTable,
+        "publish": Publish,
     }
     table = tables.get(str(path[0]), _JobFile) if len(path) > 1 else _JobFile
     return "unknown setting", problems.nearest(str(path[-1]), table.model_fields)

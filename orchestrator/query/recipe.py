@@ -10,7 +10,7 @@ from orchestrator.model.plain import PlainRecipe
 from orchestrator.query.check import QueryCheck
 from orchestrator.query.digest import BYTES, Digest
 from orchestrator.query.job import Job, as_order
-from orchestrator.query.order import order_priority
+from orchestrator.query.order import ORIGINS, order_priority
 from orchestrator.query.problems import QueryError
 from orchestrator.query.secrets import SECRET, secrets_in
 from orchestrator.query.templates import (
@@ -178,20 +178,47 @@ class OrderRecipe(TemplatedRecipe):
         order = job.order or {}
         check = QueryCheck(order, job.manifest, root="order", read=as_order)
         super().__init__(job, order, "order", check)
+        #: Where the service calls at the end, beside the places that the job names itself.
+        #: It makes no other output, so the digest knows nothing of it.
+        self.callback_url: str | None = None
 
     def request(self, item: Item) -> Mapping[str, Any]:
         """The order, in ``order``. Raises ``BadInput`` naming the field that can't be filled."""
         priority = {"priority": order_priority(item.priority)}
-        return {"order": {"origin": _origin(item), **priority, **self._filled(item)}}
+        order = {"origin": _origin(item), **priority, **self._filled(item)}
+        if self.callback_url:
+            calls = {"call": self.callback_url}
+            order["notifications"] = [*order.get("notifications", ()), calls]
+        return {"order": order}
 
     def check(self, row: Row) -> Problem | None:
         """Why the row can't be encoded under this job; None if it can."""
-        if row.stitch:
-            problem = self._problem(
-                "an order has one source", "encode it at another service", "stitch"
-            )
+        problem = self._problem_with_source(row)
+        if problem is not None:
             return replace(problem, line=row.line, key=row.key)
         return super().check(row)
+
+    def plain(self) -> PlainRecipe | None:
+        """None: whether the service can download a row's source has to be looked at."""
+        return None
+
+    def _problem_with_source(self, row: Row) -> Problem | None:
+        if row.source is None:
+            hint = "encode it at another service"
+            return self._problem("an order has one source", hint, "stitch")
+        scheme, mark, _ = row.source.partition("://")
+        if mark:
+            if scheme.lower() in ORIGINS:
+                return None
+            hint = f"it can from {', '.join(ORIGINS)}"
+            return self._problem(f"the service can't download from {scheme}://", hint, "source")
+        publish, origins = self._job.publish, self._job.origins
+        if publish is not None or (origins is not None and origins.url(row.source)):
+            return None
+        if origins is not None:
+            return origins.outside(row.source, self._job.manifest)
+        hint = "set publish or origin_map in the job, or name URLs in the manifest"
+        return self._problem("the service downloads sources, and this is a file", hint, "source")
 
 
 def _origin(item: Item) -> str:

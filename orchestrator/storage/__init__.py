@@ -10,6 +10,7 @@ from orchestrator.storage.place import (
     Refused,
     Upload,
 )
+from orchestrator.storage.resuming import Resumable, Sending
 
 __all__ = [
     "NotStored",
@@ -18,7 +19,9 @@ __all__ = [
     "Place",
     "Reach",
     "Refused",
+    "Resumable",
     "Seen",
+    "Sending",
     "Target",
     "Told",
     "Upload",

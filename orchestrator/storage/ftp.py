@@ -23,6 +23,7 @@ from orchestrator.storage import address
 from orchestrator.storage.guard import addresses
 from orchestrator.storage.place import Passing, Reach, Refused, Upload, within
 from orchestrator.storage.pool import Pool
+from orchestrator.storage.resuming import Sending
 from orchestrator.storage.s3 import credentials
 
 _BLOCK = 256 * 1024
@@ -46,6 +47,7 @@ class Ftp:
     """A server that is open, with a connection for each file under way."""
 
     at_once = 4
+    streams = True
 
     def __init__(self, wanted: Destination, server: address.Server, reach: Reach) -> None:
         self._wanted, self._server, self._reach = wanted, server, reach
@@ -66,6 +68,65 @@ class Ftp:
     async def aclose(self) -> None:
         """Leave the server."""
         await self._pool.aclose()
+
+    # --- going on where an earlier try stopped: ``Resumable`` -------------------------
+
+    async def begin(self, sending: Sending) -> str:  # noqa: ARG002 - its name is enough
+        """``Resumable.begin``: the first byte makes the file."""
+        return ""
+
+    async def arrived(self, sending: Sending) -> int | None:
+        """``Resumable.arrived``, where the server tells sizes (RFC 3659 4)."""
+        with _told_apart():
+            async with self._pool.take() as client, within(_STALL, "looking"):
+                await client.command("TYPE I", "200")
+                if await _size(client, PurePosixPath(sending.path)) == sending.size:
+                    return sending.size
+                there = await _size(client, sending.partial)
+                return there if there is not None and there <= sending.size else None
+
+    async def append(self, sending: Sending, offset: int, blocks: AsyncIterator[bytes]) -> None:
+        """``Resumable.append``, by REST before STOR (RFC 3659 5), else by APPE."""
+        with _told_apart():
+            async with self._pool.take() as client, within(_STALL, "storing") as scope:
+                await self._make_folders(client, sending.partial.parent)
+                writer = await self._data(client, f"STOR {sending.partial}", offset)
+                try:
+                    done = offset
+                    async for block in _unhurried(blocks, scope):
+                        writer.write(block)
+                        await writer.drain()
+                        done += len(block)
+                        sending.moved(done)
+                except BaseException:
+                    writer.transport.abort()
+                    raise
+                writer.close()
+                await client.command(None, "2xx", "1xx")
+                with suppress(OSError):
+                    await writer.wait_closed()
+
+    async def finish(self, sending: Sending) -> None:
+        """``Resumable.finish``."""
+        target = PurePosixPath(sending.path)
+        with _told_apart():
+            async with self._pool.take() as client, within(_STALL, "finishing"):
+                await client.command("TYPE I", "200")
+                if await _size(client, sending.partial) is None and (
+                    await _size(client, target) == sending.size
+                ):
+                    return
+                await _compare(client, sending.partial, sending.size)
+                await _rename(client, sending.partial, target)
+
+    async def remove(self, sending: Sending) -> None:
+        """``Resumable.remove``."""
+        with _told_apart():
+            async with self._pool.take() as client, within(_STALL, "removing"):
+                await client.command("TYPE I", "200")
+                for name in (sending.partial, PurePosixPath(sending.path)):
+                    if await _size(client, name) is not None:
+                        await client.command(f"DELE {name}", "2xx")
 
     async def _store(self, upload: Upload, partial: PurePosixPath, target: PurePosixPath) -> None:
         with _told_apart():
@@ -110,19 +171,23 @@ class Ftp:
             done += len(block)
             moved(done)
 
-    async def _data(self, client: aioftp.Client, command: str) -> asyncio.StreamWriter:
-        """A data connection that ``command`` has been told of."""
+    async def _data(
+        self, client: aioftp.Client, command: str, offset: int = 0
+    ) -> asyncio.StreamWriter:
+        """A data connection that ``command`` has been told of, for bytes from ``offset`` on."""
         if not self._wanted.is_passive:
-            return await self._active(client, command)
+            return await self._active(client, command, offset)
         _, writer = await client.get_passive_connection()
         try:
-            await client.command(command, "1xx")
+            await _tell(client, command, offset)
         except BaseException:
             writer.transport.abort()
             raise
         return writer
 
-    async def _active(self, client: aioftp.Client, command: str) -> asyncio.StreamWriter:
+    async def _active(
+        self, client: aioftp.Client, command: str, offset: int
+    ) -> asyncio.StreamWriter:
         """The server connects to us. It is the one for TLS to verify, so we are its client."""
         host = client.stream.writer.get_extra_info("sockname")[0]
         await client.command("TYPE I", "200")
@@ -130,7 +195,7 @@ class Ftp:
         with socket.create_server((host, 0), family=family) as listener:
             listener.setblocking(False)
             await client.command(_port_command(host, listener.getsockname()[1]), "200")
-            await client.command(command, "1xx")
+            await _tell(client, command, offset)
             connection, peer = await asyncio.get_running_loop().sock_accept(listener)
         if peer[0] != client.stream.writer.get_extra_info("peername")[0]:
             connection.close()
@@ -186,6 +251,42 @@ async def open_ftp(wanted: Destination, reach: Reach) -> AsyncIterator[Ftp]:
         yield place
     finally:
         await asyncio.shield(place.aclose())
+
+
+async def _tell(client: aioftp.Client, command: str, offset: int) -> None:
+    """Name the file to write, and from where on. Servers without REST may still know APPE."""
+    if offset:
+        try:
+            await client.command(f"REST {offset}", "350")
+        except aioftp.StatusCodeError:
+            command = command.replace("STOR", "APPE", 1)
+    await client.command(command, "1xx")
+
+
+async def _unhurried(
+    blocks: AsyncIterator[bytes], scope: asyncio.Timeout
+) -> AsyncIterator[memoryview]:
+    """What blocks hold, a little at a time. Waiting for a block is not the server's fault."""
+    scope.reschedule(None)
+    async for block in blocks:
+        view = memoryview(block)
+        for start in range(0, len(view), _BLOCK):
+            _reschedule(scope)
+            yield view[start : start + _BLOCK]
+        scope.reschedule(None)
+    _reschedule(scope)
+
+
+async def _size(client: aioftp.Client, path: PurePosixPath) -> int | None:
+    """The size of a file; None where it is not there, or the server does not tell."""
+    try:
+        _, lines = await client.command(f"SIZE {path}", "213")
+    except aioftp.StatusCodeError as error:
+        if str(error.received_codes[-1]).startswith("4"):
+            raise
+        return None
+    told = lines[-1].strip()
+    return int(told) if told.isdecimal() else None
 
 
 async def _compare(client: aioftp.Client, partial: PurePosixPath, size: int) -> None:

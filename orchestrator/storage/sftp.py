@@ -20,6 +20,7 @@ from orchestrator.storage.guard import addresses
 from orchestrator.storage.hostkeys import HostKeys
 from orchestrator.storage.place import Passing, Reach, Refused, Upload, within
 from orchestrator.storage.pool import Pool
+from orchestrator.storage.resuming import Sending
 from orchestrator.storage.s3 import credentials
 
 #: Seconds without a byte, and to clean up in.
@@ -73,6 +74,7 @@ class Sftp:
     """A server that is open, with a connection for each file under way."""
 
     at_once = 4
+    streams = True
 
     def __init__(self, wanted: Destination, server: address.Server, reach: Reach) -> None:
         self._wanted, self._server, self._reach = wanted, server, reach
@@ -94,6 +96,59 @@ class Sftp:
     async def aclose(self) -> None:
         """Leave the server."""
         await self._pool.aclose()
+
+    # --- going on where an earlier try stopped: ``Resumable`` -------------------------
+
+    async def begin(self, sending: Sending) -> str:  # noqa: ARG002 - its name is enough
+        """``Resumable.begin``: the first byte makes the file."""
+        return ""
+
+    async def arrived(self, sending: Sending) -> int | None:
+        """``Resumable.arrived``."""
+        with _told_apart():
+            async with self._pool.take() as connection, within(_STALL, "looking"):
+                if await _size(connection.sftp, _path(sending.path)) == sending.size:
+                    return sending.size
+                there = await _size(connection.sftp, _path(str(sending.partial)))
+                return there if there is not None and there <= sending.size else None
+
+    async def append(self, sending: Sending, offset: int, blocks: AsyncIterator[bytes]) -> None:
+        """``Resumable.append``."""
+        partial = _path(str(sending.partial))
+        with _told_apart():
+            async with self._pool.take() as connection, within(_STALL, "storing") as scope:
+                if folder := posixpath.dirname(partial):
+                    await connection.sftp.makedirs(folder, exist_ok=True)
+                async with connection.sftp.open(partial, "r+b" if offset else "wb") as file:
+                    done = offset
+                    scope.reschedule(None)  # waiting for a block is not the server's fault
+                    async for block in blocks:
+                        _reschedule(scope)
+                        await file.write(block, done)
+                        done += len(block)
+                        sending.moved(done)
+                        scope.reschedule(None)
+                    _reschedule(scope)
+
+    async def finish(self, sending: Sending) -> None:
+        """``Resumable.finish``."""
+        partial, target = _path(str(sending.partial)), _path(sending.path)
+        with _told_apart():
+            async with self._pool.take() as connection, within(_STALL, "finishing"):
+                there = await _size(connection.sftp, partial)
+                if there is None and await _size(connection.sftp, target) == sending.size:
+                    return
+                if there != sending.size:
+                    raise Passing("not all of the file arrived")
+                await _rename(connection.sftp, partial, target)
+
+    async def remove(self, sending: Sending) -> None:
+        """``Resumable.remove``."""
+        with _told_apart():
+            async with self._pool.take() as connection, within(_STALL, "removing"):
+                for name in (str(sending.partial), sending.path):
+                    with suppress(asyncssh.SFTPNoSuchFile):
+                        await connection.sftp.remove(_path(name))
 
     async def _store(self, upload: Upload, partial: str, target: str) -> None:
         with _told_apart():
@@ -182,6 +237,18 @@ async def _send(
         upload.moved(done)
 
     await sftp.put(str(upload.file), partial, sparse=False, progress_handler=moved)
+
+
+async def _size(sftp: asyncssh.SFTPClient, path: str) -> int | None:
+    """The size of a file; None where it is not there."""
+    try:
+        return (await sftp.stat(path)).size
+    except asyncssh.SFTPNoSuchFile:
+        return None
+
+
+def _reschedule(scope: asyncio.Timeout) -> None:
+    scope.reschedule(asyncio.get_running_loop().time() + _STALL)
 
 
 async def _rename(sftp: asyncssh.SFTPClient, partial: str, target: str) -> None:

@@ -124,7 +124,7 @@ def test_an_orders_problems_name_the_line(tmp_path: Path) -> None:
 
 
 def test_rows_are_judged_as_they_fill_it_in(tmp_path: Path) -> None:
-    recipe = OrderRecipe(job_of(tmp_path))
+    recipe = OrderRecipe(job_of(tmp_path, more='publish = "ftp://ftp.example.com/in"'))
     good = Row("k", "/films/film.mov", fields={"stem": "film"})
     assert recipe.check(good) is None
     bad = recipe.check(Row("k", "/films/film.mov", fields={"stem": "a/b"}, line=7))
@@ -135,3 +135,35 @@ def test_rows_are_judged_as_they_fill_it_in(tmp_path: Path) -> None:
     assert stitched.field == "stitch"
     again = OrderRecipe(job_of(tmp_path))
     assert recipe.digest(good) == again.digest(good)
+
+
+def test_rows_that_the_service_can_not_download_are_named(tmp_path: Path) -> None:
+    film = Row("k", "/films/a b/Käse.mov", fields={"stem": "film"}, line=3)
+    problem = OrderRecipe(job_of(tmp_path)).check(film)
+    assert problem is not None
+    assert problem.line == 3
+    assert "set publish or origin_map" in problem.hint
+    job = job_of(tmp_path, more='[origin_map]\n"/films" = "https://cdn.example.com/in/"')
+    recipe = OrderRecipe(job)
+    assert recipe.check(film) is None
+    assert job.origins is not None
+    assert job.origins.url("/films/a b/Käse.mov") == (
+        "https://cdn.example.com/in/a%20b/K%C3%A4se.mov"
+    )
+    outside = recipe.check(Row("k", "/filmsmore/x.mov", fields={"stem": "x"}))
+    assert outside is not None
+    assert "under no folder of origin_map" in outside.message
+    assert recipe.check(Row("k", "https://h/x.mov", fields={"stem": "x"})) is None
+    assert recipe.check(Row("k", "azblob://h/x.mov", fields={"stem": "x"})) is not None
+    assert recipe.plain() is None
+
+
+def test_the_callback_joins_the_jobs_own_notifications(tmp_path: Path) -> None:
+    own = 'notifications = [{{email = "ops@example.com"}}]\ndestinations'
+    recipe = OrderRecipe(job_of(tmp_path, text=JOB.replace("destinations", own)))
+    recipe.callback_url = "https://me.example.com/secret"
+    item = Item(1, "k", State.UPLOADED, "ftp://h/x.mov", fields={"stem": "x"})
+    assert recipe.request(item)["order"]["notifications"] == [
+        {"email": "ops@example.com"},
+        {"call": "https://me.example.com/secret"},
+    ]

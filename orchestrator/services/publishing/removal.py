@@ -1,0 +1,83 @@
+"""Takes published sources away once nobody needs them any more.
+
+For an item that is completed that is a part of collecting, before the item
+counts as completed: a crash in between repeats it. For one that failed it is
+done beside the run, as well as can be.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from orchestrator.model.errors import OrchestratorError
+from orchestrator.model.items import Item, Output
+from orchestrator.model.ports import Collector
+from orchestrator.model.states import State
+
+#: Seconds that removals under way may take at the end of a run.
+_GOODBYE = 10.0
+
+#: The service has answered for an attempt that is given up from these.
+_ENCODED = (State.ENCODING, State.COLLECTING)
+
+
+class Removes(Protocol):
+    """Can take away what it published."""
+
+    async def remove(self, record: str) -> None:
+        """``record`` is what the ledger has as the upload's URL."""
+
+
+class RemovingCollector:
+    """Collects with ``inner``; then the source goes."""
+
+    def __init__(self, inner: Collector, place: Removes, note: Callable[[str], None]) -> None:
+        self._inner, self._place, self._note = inner, place, note
+
+    async def collect(
+        self, item: Item, outputs: Sequence[Output], got: Callable[[int, int | None], None]
+    ) -> tuple[Output, ...]:
+        """See ``model.ports.Collector``. A source that can't be removed fails no item."""
+        collected = await self._inner.collect(item, outputs, got)
+        if item.attempt is not None and item.attempt.upload_url is not None:
+            await _removed(self._place, item.key, item.attempt.upload_url, self._note)
+        return collected
+
+
+class Remover:
+    """Hears of items that failed, or begin anew, and removes what their attempt had published.
+
+    Used as an async context manager around the run.
+    """
+
+    def __init__(self, place: Removes, note: Callable[[str], None]) -> None:
+        self._place, self._note = place, note
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    def moved(self, item: Item, was: State) -> None:
+        """A step of an item is on disk. Returns at once."""
+        over = item.state is State.FAILED or (item.state is State.PENDING and was in _ENCODED)
+        if not over or item.attempt is None or item.attempt.upload_url is None:
+            return
+        task = asyncio.create_task(
+            _removed(self._place, item.key, item.attempt.upload_url, self._note)
+        )
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def aclose(self) -> None:
+        """Wait for what is under way, for a while."""
+        if not self._under_way:
+            return
+        _, late = await asyncio.wait(self._under_way, timeout=_GOODBYE)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+
+async def _removed(place: Removes, key: str, record: str, note: Callable[[str], None]) -> None:
+    try:
+        await place.remove(record)
+    except OrchestratorError as error:
+        note(f"{key}: its published source is still there: {error}")
