@@ -36,6 +36,11 @@ class Crew:
         self._there: set[int] = set()
         self._tasks: TaskGroup | None = None
 
+    @property
+    def size(self) -> int:
+        """How many workers are wanted."""
+        return self._size
+
     def begin(self, tasks: TaskGroup) -> None:
         """Put the workers to work in ``tasks``; they end by being cancelled."""
         self._tasks = tasks

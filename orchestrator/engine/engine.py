@@ -1,8 +1,8 @@
 """The engine: moves items through the stages until nothing is left to do."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 
 import anyio
 from anyio.abc import TaskGroup
@@ -14,55 +14,26 @@ from orchestrator.engine.entrance import Entrance
 from orchestrator.engine.feed import Admission, Feeder
 from orchestrator.engine.gate import AdmissionGate
 from orchestrator.engine.journal import Journal
+from orchestrator.engine.lead import Lead
 from orchestrator.engine.limits import Limits, Patience
+from orchestrator.engine.parts import Parts
 from orchestrator.engine.policy import RetryPolicy
 from orchestrator.engine.queue import StageQueue
 from orchestrator.engine.recovery import left_in_flight, summary
 from orchestrator.engine.setback import Setbacks
 from orchestrator.engine.start import StartStage
 from orchestrator.engine.upload import UploadStage
+from orchestrator.engine.vacancy import Vacancy
 from orchestrator.engine.watch import Poller
 from orchestrator.engine.work import Work
 from orchestrator.model.errors import OrchestratorError
 from orchestrator.model.items import Item
-from orchestrator.model.ports import (
-    Clock,
-    Collector,
-    Ledger,
-    Observer,
-    Recipe,
-    Room,
-    Service,
-    Sources,
-    Uploader,
-    Verifier,
-)
 from orchestrator.model.states import State
 
 _PAUSED = "paused"
 
 #: Work in one of these has cost the service nothing yet, and goes on from the ledger.
 _NOT_SENT = frozenset({State.PENDING, State.UPLOADING, State.UPLOADED, State.STARTING})
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What an engine is built from.
-
-    Without a ``verifier`` outputs are taken as they are; without ``room`` nobody
-    looks whether there is any for them.
-    """
-
-    service: Service
-    uploader: Uploader
-    sources: Sources
-    collector: Collector
-    recipe: Recipe
-    ledger: Ledger
-    observer: Observer
-    clock: Clock
-    verifier: Verifier | None = None
-    room: Room | None = None
 
 
 class Engine:
@@ -95,7 +66,7 @@ class Engine:
         observer, clock, ledger = parts.observer, parts.clock, parts.ledger
         self._queues = [StageQueue(clock) for _ in range(3)]
         self._uploads, self._starts, self._collects = self._queues
-        self._lead = anyio.Event()
+        self._lead = Lead(self._uploads, self._starts, limits.upload_ahead)
         self.entrance = Entrance(lambda: len(self._starts))
         journal = Journal(ledger, observer)
         self._gate = AdmissionGate(
@@ -188,7 +159,7 @@ class Engine:
                 work.item = items[number] = replace(work.item, priority=priority, rank=rank)
         for queue in self._queues:
             queue.reorder(items)
-        self._look_at_lead()
+        self._lead.look()
         self.look_again()
 
     def look_again(self) -> None:
@@ -214,6 +185,52 @@ class Engine:
         """There may be news of this task at the service: have a look."""
         self._poller.hint(task)
 
+    # --- among several ----------------------------------------------------------
+
+    @property
+    def idle(self) -> bool:
+        """Whether it has nothing in hand."""
+        return not self._works
+
+    @property
+    def fresh(self) -> Collection[int]:
+        """Items that it has taken up, and that the ledger may still call pending."""
+        return self._feeder.fresh
+
+    def vacancy(self) -> Vacancy:
+        """What it could begin soon."""
+        waiting = self._uploads.ready
+        return Vacancy(
+            room=self._crews["upload"].size - waiting if self._lead.left else 0,
+            places=self._gate.window - self._gate.in_flight - self._starts.ready - waiting,
+            waiting=waiting,
+            hands=self._uploads.takers - waiting,
+            trouble=self._gate.trouble,
+            again=self._gate.opens_in,
+        )
+
+    def when_turned(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called when the service becomes busy, or takes requests again."""
+        self._gate.when_turned = call
+
+    async def give_back(
+        self, reason: str, *, most: int | None = None, prepared: bool = False
+    ) -> list[int]:
+        """Let go, for another service, of what was not begun; the items' numbers.
+
+        ``most`` of it, what came last; ``prepared``: also what has only been announced.
+        """
+        going = [work for work in self._works.values() if work.can_move(prepared=prepared)]
+        going = going if most is None else going[-most:]
+        for work in going:
+            self._withdraw(work)
+        for work in going:
+            if self._admission is not None:
+                self._admission.release(work.item)
+            await self._setbacks.let_go(work, reason)
+            self._release(work)
+        return [work.item.id for work in going]
+
     # --- stages ---------------------------------------------------------------
 
     def _hire(
@@ -229,15 +246,9 @@ class Engine:
         if parts.room is not None:
             starts, away = self.entrance.starts, patience.unreachable_for
             disk = DiskGuard(parts.room, clock, away, observer.note, starts)
+        cost = admission.cost if admission else None
         collect = CollectStage(
-            parts.collector,
-            parts.ledger,
-            journal,
-            observer,
-            clock,
-            parts.verifier,
-            disk,
-            admission.cost if admission else None,
+            parts.collector, parts.ledger, journal, observer, clock, parts.verifier, disk, cost
         )
         setback = self._setback
         return {
@@ -273,23 +284,8 @@ class Engine:
         """Uploads keep a bounded lead, but what is most urgent need not wait for it."""
         self._feeder.hungry()
         probe = await self.entrance.uploads.passed()
-        while not self._within_lead():
-            # One event for all who wait: who replaced it would leave the others asleep.
-            if self._lead.is_set():
-                self._lead = anyio.Event()
-            await self._lead.wait()
+        await self._lead.wait()
         return probe
-
-    def _within_lead(self) -> bool:
-        if len(self._starts) < self._limits.upload_ahead:
-            return True
-        best, waiting = self._uploads.best(), self._starts.best()
-        return best is not None and waiting is not None and best < waiting
-
-    def _look_at_lead(self) -> None:
-        """Something has changed: those who wait to upload may go on."""
-        if not self._lead.is_set() and self._within_lead():
-            self._lead.set()
 
     async def _may_start(self) -> bool:
         probe = await self.entrance.starts.passed()
@@ -322,14 +318,14 @@ class Engine:
     def _take_up(self, item: Item) -> None:
         work = self._works[item.id] = Work(item)
         self._uploads.put(work)
-        self._look_at_lead()
+        self._lead.look()
 
     def _uploaded(self, work: Work) -> None:
         self._starts.put(work)
 
     def _started(self, work: Work) -> None:
         self._feeder.on_its_way(work.item.id)
-        self._look_at_lead()
+        self._lead.look()
         self._poller.watch(work)
 
     def _encoded(self, work: Work) -> None:
@@ -347,17 +343,20 @@ class Engine:
             self._gate.free_slot()
 
     def _drop(self, work: Work) -> None:
+        self._withdraw(work)
+        self._release(work)
+
+    def _withdraw(self, work: Work) -> None:
         work.drop()
         for queue in self._queues:
             queue.remove(work.item.id)
-        self._release(work)
 
     def _release(self, work: Work) -> None:
         """The engine is done with this work."""
         self._free_slot(work)
         self._works.pop(work.item.id, None)
         self._feeder.on_its_way(work.item.id)
-        self._look_at_lead()
+        self._lead.look()
         if not self._works or work.item.state is State.PENDING:
             self._feeder.stir()
 

@@ -1,7 +1,7 @@
 """Takes pending items up in their turn, page by page, so that memory stays flat."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 import anyio
@@ -64,6 +64,11 @@ class Feeder:
         self._news = anyio.Event()
         #: Taken up, and perhaps still pending on disk: a later step is on its way there.
         self._fresh: set[int] = set()
+
+    @property
+    def fresh(self) -> Collection[int]:
+        """Items that were taken up, and that the ledger may still call pending."""
+        return self._fresh
 
     def shut(self) -> None:
         """Take nothing more up."""

@@ -65,11 +65,25 @@ class AdmissionGate:
         self._turned = anyio.Event()
         self._waiting: deque[anyio.Event] = deque()
         self.in_flight = 0
+        #: Called when the door was moved.
+        self.when_turned: Callable[[], None] | None = None
 
     @property
     def window(self) -> int:
         """How many encodes may be in flight, as far as is known."""
         return self._places.level
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing is let through, in a word; "" while the door is open."""
+        if self._door is _Door.OPEN:
+            return ""
+        return "busy" if self._unreachable_since is None else "unreachable"
+
+    @property
+    def opens_in(self) -> float:
+        """Seconds until a request may leave; infinite while one has left to try it."""
+        return self._closed_for()
 
     def set_most(self, in_flight: int) -> None:
         """From now on at most so many encodes in flight; those beyond it run to their end."""
@@ -203,6 +217,8 @@ class AdmissionGate:
         self._turned.set()
         self._turned = anyio.Event()
         self._next()
+        if self.when_turned is not None:
+            self.when_turned()
 
     def _next(self) -> None:
         """Who has waited longest for room looks again; once through, it calls the next."""

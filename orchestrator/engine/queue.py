@@ -39,6 +39,17 @@ class StageQueue:
     def __len__(self) -> int:
         return len(self._tickets)
 
+    @property
+    def ready(self) -> int:
+        """How many items wait for nothing but their turn."""
+        self._release_due()
+        return max(0, len(self._tickets) - len(self._delayed))
+
+    @property
+    def takers(self) -> int:
+        """How many wait for an item to take."""
+        return len(self._waiters)
+
     def put(self, work: Work, delay: float = 0.0) -> None:
         """Add work; it may be taken after ``delay`` seconds."""
         if delay > 0:

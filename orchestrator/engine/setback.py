@@ -8,7 +8,7 @@ from orchestrator.engine.gate import AdmissionGate
 from orchestrator.engine.journal import Journal
 from orchestrator.engine.policy import Fail, Renew, Retry, RetryPolicy, Stop, Verdict, Wait
 from orchestrator.engine.work import Work
-from orchestrator.model.errors import OrchestratorError, OutcomeUnknown, Superseded
+from orchestrator.model.errors import Moved, OrchestratorError, OutcomeUnknown, Superseded
 from orchestrator.model.items import Attempt
 from orchestrator.model.ports import Clock
 from orchestrator.model.states import State
@@ -41,6 +41,17 @@ class Setbacks:
             # Someone else has it by now: a person cancelled it, another process took over.
             log.info("superseded", item=work.item.key, error=str(fenced))
             return None
+
+    async def let_go(self, work: Work, reason: str) -> None:
+        """Write down that the item is pending again, for another service, if it was not."""
+        item = work.item
+        if item.state is State.PENDING:
+            return
+        now = item.to(State.PENDING, attempt=self._ended(item.attempt, Moved(reason)))
+        try:
+            work.item = await self._journal.move(item, now, note=reason)
+        except Superseded as fenced:
+            log.info("superseded", item=item.key, error=str(fenced))
 
     async def _settle(self, work: Work, error: Exception) -> float | None:
         if isinstance(error, Superseded):

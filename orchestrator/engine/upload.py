@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio.lowlevel
+
 from orchestrator.engine.gate import AdmissionGate
 from orchestrator.engine.journal import Journal
 from orchestrator.engine.work import Work
@@ -39,7 +41,7 @@ class UploadStage:
     async def _begin_remote(self, work: Work) -> None:
         """A remote source needs no upload: the task alone."""
         item = work.item
-        attempt = await self._prepare(item, item.fingerprint)
+        attempt = await self._prepare(work, item.fingerprint)
         attempt = attempt.but(remote_source=item.source)
         now = item.to(State.UPLOADED, attempts=attempt.number, attempt=attempt)
         work.item = self.journal.jot(item, now)
@@ -47,7 +49,7 @@ class UploadStage:
     async def _upload(self, work: Work, fingerprint: str) -> None:
         item = work.item
         if item.state is State.PENDING:
-            attempt = await self._prepare(item, fingerprint)
+            attempt = await self._prepare(work, fingerprint)
             now = item.to(
                 State.UPLOADING,
                 attempts=attempt.number,
@@ -74,7 +76,8 @@ class UploadStage:
         now = work.item.noting(State.UPLOADED, remote_source=remote)
         work.item = await self.journal.move(work.item, now)
 
-    async def _prepare(self, item: Item, fingerprint: str) -> Attempt:
+    async def _prepare(self, work: Work, fingerprint: str) -> Attempt:
+        item = work.item
         attempt = Attempt(
             number=item.attempts + 1,
             service=self.service.name,
@@ -82,7 +85,14 @@ class UploadStage:
             digest=item.digest,
             started_at=self.clock.now(),
         )
-        return await self.gate.call(lambda: self.service.prepare(attempt))
+        work.asking = True
+        try:
+            prepared = await self.gate.call(lambda: self.service.prepare(attempt))
+            # Whoever gave the work away while the answer was arriving must not be too late.
+            await anyio.lowlevel.checkpoint_if_cancelled()
+        finally:
+            work.asking = False
+        return prepared
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import anyio
 
 from orchestrator.model.items import Item, Output
+from orchestrator.model.states import State
 
 
 @dataclass(slots=True, eq=False)
@@ -15,6 +16,7 @@ class Work:
     (``item``) is enough. ``failures`` counts the tries of the present step that
     failed. ``uncertain`` says that a start may have left without an answer,
     ``lost_at`` since when (monotonic), ``sending`` that one is leaving now.
+    ``asking`` says that nothing was done yet but to ask the service for a task.
     ``dropped`` work is the engine's no more, wherever it still turns up; ``scope``
     is what its step runs in.
     """
@@ -23,11 +25,25 @@ class Work:
     failures: int = 0
     uncertain: bool = False
     sending: bool = False
+    asking: bool = False
     lost_at: float | None = None
     holds_slot: bool = False
     dropped: bool = False
     outputs: tuple[Output, ...] | None = None
     scope: anyio.CancelScope | None = None
+
+    def can_move(self, *, prepared: bool) -> bool:
+        """Whether it could begin anew elsewhere, no upload and no start being lost by it.
+
+        ``prepared``: also where the service was told of it, and has a task for it.
+        """
+        item = self.item
+        if self.dropped or (self.scope is not None and not self.asking):
+            return False
+        if item.state is State.PENDING:
+            return True
+        at_rest = item.state in (State.UPLOADED, State.STARTING) and not self.uncertain
+        return prepared and at_rest and not item.is_local
 
     def next_step(self) -> None:
         """The step succeeded: the next one begins with a clean count."""

@@ -241,11 +241,16 @@ class SqlLedger:
         writes.check(change)
         return self._steps.post(Step(change, self._clock.now(), self._run))
 
-    async def pending(self, limit: int, skip: Collection[int]) -> list[Item]:
-        """The most urgent pending items of this run that are due, without ``skip``."""
+    async def pending(
+        self, limit: int, skip: Collection[int], without: Collection[str] = ()
+    ) -> list[Item]:
+        """The most urgent pending items of this run that are due, without ``skip``.
+
+        Nor are rows among them whose ``service`` is one of ``without``.
+        """
         now = self._clock.now()
         with self._reading() as connection:
-            return reads.pending(connection, self._job, self._seen, now, limit, skip)
+            return reads.pending(connection, self._job, self._seen, now, limit, skip, without)
 
     async def in_flight(self, states: Collection[State], after: int, limit: int) -> list[Item]:
         """Items of this run in ``states``, by id, after that id."""

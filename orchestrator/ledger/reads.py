@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+import orjson
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from orchestrator.ledger import codec, schema
 from orchestrator.model.items import Item, Output
@@ -62,12 +63,22 @@ def last_seen(connection: Connection, job: int) -> int:
 
 
 def pending(
-    connection: Connection, job: int, seen: int, now: float, limit: int, skip: Collection[int]
+    connection: Connection,
+    job: int,
+    seen: int,
+    now: float,
+    limit: int,
+    skip: Collection[int],
+    without: Collection[str] = (),
 ) -> list[Item]:
-    """Items to do now, whose turn comes first before the others (``model.turns``)."""
+    """Items to do now, whose turn comes first before the others (``model.turns``).
+
+    ``without`` leaves out rows that name one of these services.
+    """
     query = (
         _of_run(job, seen)
         .where(schema.IS_PENDING, (_I.due_at <= now) | (_I.due_at > now + LONGEST_WAIT))
+        .where(*(_I.fields.is_(None) | ~_names(service) for service in without))
         .order_by(_I.rank, _I.weight.desc(), _I.id)
         .limit(limit + len(skip))
     )
@@ -141,6 +152,12 @@ def history(connection: Connection, item: int) -> list[Event]:
         Event(at, run, attempt, State(was), State(now), note)
         for at, run, attempt, was, now, note in connection.execute(query)
     ]
+
+
+def _names(service: str) -> ColumnElement[bool]:
+    """Whether a row's column ``service`` has this name: in JSON, no text holds bare quotes."""
+    wanted = orjson.dumps({"service": service}).decode()[1:-1]
+    return _I.fields.contains(wanted, autoescape=True)
 
 
 def _of_run(job: int, seen: int) -> Select[Any]:

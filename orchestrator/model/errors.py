@@ -196,6 +196,12 @@ class OutputDamaged(Transient):
     error_class = "output_damaged"
 
 
+class Moved(OrchestratorError):
+    """An attempt's end where nothing failed: its item goes to another service."""
+
+    error_class = "moved"
+
+
 class NoRoom(OrchestratorError):
     """Raised when outputs have found no room for too long: stops the run, all resumable."""
 
