@@ -32,9 +32,11 @@ from orchestrator.query.lines import line_of, lines_of
 from orchestrator.query.problems import nearest
 from orchestrator.query.secrets import resolve_secrets
 from orchestrator.settings import (
+    AnyService,
     BreakerConfig,
     BudgetConfig,
     CollectConfig,
+    EdgeService,
     LedgerConfig,
     LimitsConfig,
     LogConfig,
@@ -58,6 +60,7 @@ _PREFIX = "ORCHESTRATOR_"
 _BUILT_IN_SERVICES: Mapping[str, Any] = {
     "local": {"kind": "transcoder"},
     "qencode": {"kind": "qencode"},
+    "edge": {"kind": "transparent_edge"},
 }
 
 
@@ -146,7 +149,7 @@ class Config(BaseSettings):
         sections = {name: _rooted(value, rooted.folder, state) for name, value in self}
         return rooted.model_copy(update=sections | {"state": state})
 
-    def service(self, name: str | None = None) -> TranscoderService | QencodeService:
+    def service(self, name: str | None = None) -> AnyService:
         """The settings of a service, by default the default one's.
 
         Raises ``BadInput`` with the nearest name where there is none.
@@ -277,7 +280,11 @@ def _settings_path(loc: tuple[int | str, ...]) -> tuple[str, ...]:
 
 
 def _kinds() -> dict[str, type[BaseModel]]:
-    return {"transcoder": TranscoderService, "qencode": QencodeService}
+    return {
+        "transcoder": TranscoderService,
+        "qencode": QencodeService,
+        "transparent_edge": EdgeService,
+    }
 
 
 def _where(path: tuple[str, ...], text: str, file: Path | None) -> tuple[str, int]:

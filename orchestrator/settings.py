@@ -97,6 +97,29 @@ class _Polled(Section):
     )
 
 
+class _Far(_Polled):
+    """What a service over the network has."""
+
+    poll_min: Seconds = Field(
+        5.0, description="Shortest time between two polls of a task, seconds."
+    )
+    poll_max: Seconds = Field(
+        120.0, description="Longest time between two polls of a task, seconds."
+    )
+    callback_listen: Address | None = Field(
+        None, description="Address and port to hear its callbacks at; without it, polling alone."
+    )
+    callback_public_url: BaseUrl | None = Field(
+        None, description="That address as the service reaches it from outside."
+    )
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> Self:
+        if (self.callback_listen is None) != (self.callback_public_url is None):
+            raise ValueError("callback_listen and callback_public_url need each other: set both")
+        return self
+
+
 class _Encoding(Section):
     """How the transcoding service that the product carries does its work."""
 
@@ -153,33 +176,32 @@ class TranscoderService(_Polled, _Encoding):
     poll_max: Seconds = Field(2.0, description="Longest time between two polls of a task, seconds.")
 
 
-class QencodeService(_Polled):
+class QencodeService(_Far):
     """Qencode, or anything that speaks its API (``orchestrator serve`` does)."""
 
     kind: Literal["qencode"]
     url: BaseUrl = Field("https://api.qencode.com", description="Where its API is.")
     api_key: str = Field("${env:QENCODE_API_KEY}", repr=False, description="The project's API key.")
-    poll_min: Seconds = Field(
-        5.0, description="Shortest time between two polls of a task, seconds."
-    )
-    poll_max: Seconds = Field(
-        120.0, description="Longest time between two polls of a task, seconds."
-    )
-    callback_listen: Address | None = Field(
-        None, description="Address and port to hear its callbacks at; without it, polling alone."
-    )
-    callback_public_url: BaseUrl | None = Field(
-        None, description="That address as the service reaches it from outside."
-    )
-
-    @model_validator(mode="after")
-    def _both_or_none(self) -> Self:
-        if (self.callback_listen is None) != (self.callback_public_url is None):
-            raise ValueError("callback_listen and callback_public_url need each other: set both")
-        return self
 
 
-ServiceConfig = Annotated[TranscoderService | QencodeService, Field(discriminator="kind")]
+class EdgeService(_Far):
+    """Transparent Edge, or anything that speaks its API. It takes a job's [order]."""
+
+    kind: Literal["transparent_edge"]
+    url: BaseUrl = Field("https://api.transparentcdn.com", description="Where its API is.")
+    company: str = Field(
+        "${env:TRANSPARENT_COMPANY_ID}", min_length=1, description="The company's id."
+    )
+    client_id: str = Field(
+        "${env:TRANSPARENT_CLIENT_ID}", repr=False, description="The API client's id."
+    )
+    client_secret: str = Field(
+        "${env:TRANSPARENT_CLIENT_SECRET}", repr=False, description="The API client's secret."
+    )
+
+
+AnyService = TranscoderService | QencodeService | EdgeService
+ServiceConfig = Annotated[AnyService, Field(discriminator="kind")]
 
 # --- the other sections --------------------------------------------------------------
 

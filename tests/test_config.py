@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from orchestrator.config import BUILT_IN, Config, ConfigError, load_config
 from orchestrator.model.errors import BadInput
-from orchestrator.settings import Bytes, QencodeService, Section, TranscoderService
+from orchestrator.settings import Bytes, EdgeService, QencodeService, Section, TranscoderService
 
 SHIPPED = Path(__file__).parents[1] / "config.toml"
 
@@ -48,6 +48,7 @@ def sections(model: type[BaseModel], path: tuple[str, ...] = ()):
         elif name == "services":
             yield from sections(TranscoderService, ("services", "local"))
             yield from sections(QencodeService, ("services", "qencode"))
+            yield from sections(EdgeService, ("services", "edge"))
         else:
             yield path, name, field
 
@@ -95,7 +96,7 @@ def test_no_file_at_all(tmp_path, monkeypatch):
     config = load_config(None)
     assert config.origin == BUILT_IN
     assert config.state == tmp_path / ".orchestrator"
-    assert set(config.services) == {"local", "qencode"}
+    assert set(config.services) == {"local", "qencode", "edge"}
 
 
 def test_the_environment_is_stronger_than_the_file(tmp_path, monkeypatch):
@@ -110,7 +111,7 @@ def test_the_environment_is_stronger_than_the_file(tmp_path, monkeypatch):
 def test_a_service_of_ones_own_stands_beside_the_built_in_ones(tmp_path):
     text = '[services.mirror]\nkind = "qencode"\nurl = "https://mirror.example"\n'
     config = load_config(written(tmp_path, text + "[services.local]\nnice = 0\n"))
-    assert set(config.services) == {"local", "qencode", "mirror"}
+    assert set(config.services) == {"local", "qencode", "edge", "mirror"}
     assert isinstance(config.services["local"], TranscoderService)
     assert config.services["local"].nice == 0
     assert config.service("mirror").url == "https://mirror.example"

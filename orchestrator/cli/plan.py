@@ -26,7 +26,7 @@ def show_plan(asked: "Given", options: "RunOptions", *, as_json: bool) -> int:
     from orchestrator import wiring
     from orchestrator.wiring.estimate import Estimate
 
-    estimate = Estimate(asked.config, asked.job)
+    estimate = Estimate(asked.config, asked.job.with_(service=options.service))
     planned = _added_up(wiring.plan_job(asked.config, asked.job, options), estimate)
     totals: Counter[str] = Counter()
     if as_json:

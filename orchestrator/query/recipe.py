@@ -187,8 +187,9 @@ class OrderRecipe(TemplatedRecipe):
         priority = {"priority": order_priority(item.priority)}
         order = {"origin": _origin(item), **priority, **self._filled(item)}
         if self.callback_url:
-            calls = {"call": self.callback_url}
-            order["notifications"] = [*order.get("notifications", ()), calls]
+            task = item.attempt.task if item.attempt else None
+            call = {"call": f"{self.callback_url}?task_token={task or ''}"}
+            order["notifications"] = [*order.get("notifications", ()), call]
         return {"order": order}
 
     def check(self, row: Row) -> Problem | None:

@@ -1,7 +1,8 @@
 """Hears a service's callbacks (Transcoding API, Receive Callbacks), and asks for a look.
 
 Anybody may send one, so nothing in it is believed: a callback that names a task is
-a reason to ask the service about that task, and no more.
+a reason to ask the service about that task, and no more. Where a service's own
+words are not known, the URL that it is given names the task: ``?task_token=``.
 """
 
 import asyncio
@@ -104,8 +105,12 @@ class CallbackReceiver:
     async def _receive(self, request: web.Request) -> web.Response:
         """Answer with a status alone: nothing that was sent is sent back."""
         named = request.match_info["path"].rpartition("/")[2].encode("utf-8", "replace")
-        if request.method != "POST" or not compare_digest(named, self._secret.encode()):
+        task = request.query.get("task_token")
+        known = request.method == "POST" or task is not None
+        if not known or not compare_digest(named, self._secret.encode()):
             return web.Response(status=404)
+        if task is not None:
+            return web.Response(status=200 if self._news_of(task) else 400)
         if self._reading >= _AT_ONCE:
             return web.Response(status=503)
         self._reading += 1
@@ -126,10 +131,14 @@ class CallbackReceiver:
             fields = parse_qs(body.decode("ascii", "replace"), max_num_fields=_FIELDS)
         except ValueError:
             return False
-        task = fields.get("task_token", [""])[0]
+        task, event = (fields.get(name, [""])[0] for name in ("task_token", "event"))
+        return self._news_of(task, event)
+
+    def _news_of(self, task: str, event: str = "") -> bool:
+        """Ask for a look at a task, where the event is news; False: that names no task."""
         if not _TASK.fullmatch(task):
             return False
         self.heard += 1
-        if fields.get("event", [""])[0] not in _NO_NEWS:
+        if event not in _NO_NEWS:
             self._hint(task)
         return True

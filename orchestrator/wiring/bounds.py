@@ -10,6 +10,7 @@ from orchestrator.model.errors import BadInput
 from orchestrator.model.window import Window, closing_time, shown
 from orchestrator.query import Job
 from orchestrator.query.pricing import Pricer, PriceTable, Rate
+from orchestrator.wiring import requests
 from orchestrator.wiring.zone import MachineZone
 
 
@@ -67,12 +68,18 @@ def price_table(config: Config) -> PriceTable:
 def allowance(config: Config, job: Job) -> Allowance:
     """What a run may spend. Raises ``BadInput`` for a bound in money without prices."""
     budget, table = job.budget.over(config.budget), price_table(config)
-    if budget.max_cost is not None and not table.rates:
+    if budget.max_cost is not None and not _can_price(job, table):
         raise BadInput(
             "budget.max_cost needs prices: write them under [prices] in the config, "
             "or take max_minutes"
+            + ("" if job.order is None else f' (for orders: output = "{requests.ORDERED}")')
         )
-    return Allowance(budget, Pricer(job.query, table), table.currency)
+    return Allowance(budget, Pricer(requests.billed(job), table), table.currency)
+
+
+def _can_price(job: Job, table: PriceTable) -> bool:
+    """Rates for the outputs of queries say nothing of orders."""
+    return any(job.order is None or rate.output == requests.ORDERED for rate in table.rates)
 
 
 def failure_bounds(config: Config) -> Bounds:

@@ -4,19 +4,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from orchestrator.services.callbacks import CallbackReceiver
-from orchestrator.settings import QencodeService, TranscoderService
+from orchestrator.settings import AnyService, TranscoderService
 
 
 @asynccontextmanager
 async def open_callbacks(
-    settings: QencodeService | TranscoderService, hint: Callable[[str], None]
+    settings: AnyService, hint: Callable[[str], None]
 ) -> AsyncIterator[str | None]:
-    """The ``callback_url`` for queries while the receiver is up; None where none is wanted.
+    """Where queries and orders are to call back while the receiver is up; None: nowhere.
 
     ``hint`` gets the tokens of tasks that there is news of. Raises ``BadInput``
     where it can't listen.
     """
-    if not isinstance(settings, QencodeService) or settings.callback_listen is None:
+    if isinstance(settings, TranscoderService) or settings.callback_listen is None:
         yield None
         return
     public = settings.callback_public_url or ""

@@ -6,6 +6,7 @@ from orchestrator.model.decisions import Action
 from orchestrator.model.money import Account, Lengths
 from orchestrator.query import Job
 from orchestrator.query.pricing import Pricer
+from orchestrator.wiring import requests
 from orchestrator.wiring.bounds import price_table
 
 #: What a run does for these costs something.
@@ -17,7 +18,7 @@ class Estimate:
 
     def __init__(self, config: Config, job: Job) -> None:
         table = price_table(config)
-        self._pricer = Pricer(job.query, table)
+        self._pricer = Pricer(requests.billed(requests.for_service(config, job)), table)
         self._lengths = Lengths()
         self.account = Account(table.currency)
 

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +18,21 @@ from orchestrator.services.collect import HttpCollector
 from orchestrator.services.disk_room import DiskRoom
 from orchestrator.services.folder_output import is_folder
 from orchestrator.services.http import Http
+from orchestrator.services.publishing import Remover
 from orchestrator.services.qencode import QencodeService
 from orchestrator.services.throttle import Throttle
 from orchestrator.services.tus import TusUploader
-from orchestrator.settings import TranscoderService
+from orchestrator.settings import AnyService, EdgeService, TranscoderService
 from orchestrator.transcoder import Transcoder, TranscoderSettings
 from orchestrator.transcoder.encoder import FfmpegEncoder
 from orchestrator.transcoder.folders import CURVES
 from orchestrator.transcoder.runner import Limits
 from orchestrator.transcoder.speech import Speech
 from orchestrator.transcoder.toolchain import find_toolchain
+from orchestrator.wiring.orders import Account, open_orders
+
+#: The client of orders that a transcoder knows where it is told of none.
+_OWN_CLIENT, _OWN_COMPANY = "orchestrator", "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class Route:
     collector: Collector
     room: Room
     throttle: Throttle
+    #: Removes published sources of items that failed; None where nothing is removed.
+    remover: Remover | None = None
 
     def set_bandwidth(self, rate: int | None) -> None:
         """Limit all uploads together to ``rate`` bytes per second from now on; None: no limit."""
@@ -47,35 +54,56 @@ class Route:
 
 @asynccontextmanager
 async def open_route(
-    config: Config, name: str, job: Job | None = None, bandwidth: int | None = None
+    config: Config,
+    name: str,
+    job: Job | None = None,
+    bandwidth: int | None = None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[Route]:
     """The service called ``name`` in the config, ready for use.
 
-    ``job`` says where outputs are collected to; None collects nothing.
-    ``bandwidth`` (bytes per second) is stronger than the config's.
+    ``job`` (``requests.for_service``) says where outputs are collected to; None
+    collects nothing. ``bandwidth`` (bytes per second) is stronger than the
+    config's. ``note`` hears what a person should know.
     A service of kind ``transcoder`` is started inside this process and spoken to
     over HTTP like any other. Raises ``BadInput`` where the config names a secret
     that is not set.
     """
     settings = config.service(name)
     async with AsyncExitStack() as stack:
-        if isinstance(settings, TranscoderService):
-            url, key = await stack.enter_async_context(_inside(settings))
-        else:
-            url, key = settings.url, config.secret(settings.api_key)
+        account = await _account(config, settings, stack)
         http = await stack.enter_async_context(
             Http(timeout=settings.timeout, connect_timeout=settings.connect)
         )
-        upload, throttle = config.upload, Throttle(bandwidth or config.limits.bandwidth)
-        room = DiskRoom(config.collect.min_free)
+        throttle = Throttle(bandwidth or config.limits.bandwidth)
         expectations = Expectations(job.query) if job else None
         place = Placement(job.collect if job else None, expectations)
-        collector = HttpCollector(http, url, place, expectations=expectations, room=room)
+        collector = HttpCollector(
+            http,
+            account.url,
+            place,
+            expectations=expectations,
+            room=DiskRoom(config.collect.min_free),
+        )
+        if isinstance(settings, EdgeService) or (job is not None and job.order is not None):
+            orders = await stack.enter_async_context(
+                open_orders(config, name, job, account, http, throttle, place, note)
+            )
+            yield Route(
+                service=orders.service,
+                uploader=orders.uploader,
+                collector=orders.collector,
+                room=orders.room,
+                throttle=throttle,
+                remover=orders.remover,
+            )
+            return
+        upload = config.upload
         yield Route(
-            service=QencodeService(name, http, url, key, env=os.environ),
+            service=QencodeService(name, http, account.url, account.secret, env=os.environ),
             uploader=TusUploader(
                 http,
-                url,
+                account.url,
                 chunk=upload.chunk,
                 small=upload.small,
                 checksum=upload.checksum,
@@ -86,6 +114,17 @@ async def open_route(
             room=collector,
             throttle=throttle,
         )
+
+
+async def _account(config: Config, settings: AnyService, stack: AsyncExitStack) -> Account:
+    """How the service is reached; one inside this process is started."""
+    if isinstance(settings, TranscoderService):
+        url, key = await stack.enter_async_context(_inside(settings))
+        return Account(url, key, _OWN_CLIENT, _OWN_COMPANY)
+    if isinstance(settings, EdgeService):
+        told = (settings.client_secret, settings.client_id, settings.company)
+        return Account(settings.url, *(config.secret(each) for each in told))
+    return Account(settings.url, config.secret(settings.api_key))
 
 
 @asynccontextmanager

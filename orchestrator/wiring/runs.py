@@ -1,11 +1,11 @@
 """One run of a job: manifest, ledger, service, engine, and how it ended."""
 
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -25,12 +25,13 @@ from orchestrator.model.errors import (
 )
 from orchestrator.model.items import Problem, Row
 from orchestrator.model.outcome import Ending, Failure, RunOutcome
+from orchestrator.model.ports import Observer
 from orchestrator.model.states import SETTLED, State
 from orchestrator.model.turns import Order
-from orchestrator.query import Job, QencodeRecipe, resolve_secrets
+from orchestrator.query import Job
 from orchestrator.report import Counting, RunObserver
-from orchestrator.settings import QencodeService
-from orchestrator.wiring import bounds
+from orchestrator.settings import EdgeService, QencodeService
+from orchestrator.wiring import bounds, requests
 from orchestrator.wiring.beside import beside
 from orchestrator.wiring.clock import SystemClock
 from orchestrator.wiring.control import Carrier, Control
@@ -38,6 +39,9 @@ from orchestrator.wiring.following import Follower, Seen
 from orchestrator.wiring.interrupts import Interrupts
 from orchestrator.wiring.options import RunOptions
 from orchestrator.wiring.sources import LocalSources
+
+if TYPE_CHECKING:
+    from orchestrator.services.publishing import Remover
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +67,7 @@ class _Run:
         self, config: Config, job: Job, options: RunOptions, observer: RunObserver
     ) -> None:
         self._config = config
-        self._job = job
+        self._job = job = requests.for_service(config, job)
         self._options = options
         self._observer = Counting(observer)
         self._clock = SystemClock()
@@ -76,7 +80,7 @@ class _Run:
             self._allowance,
         )
         self._service = job.service or config.default_service
-        self._recipe = QencodeRecipe(job)
+        self._recipe = requests.recipe(job)
         self._engine: Engine | None = None
         self._follower: Follower | None = None
         self._began = time.monotonic()
@@ -108,8 +112,11 @@ class _Run:
         service = self._config.service(self._service)
         if isinstance(service, QencodeService):
             self._config.secret(service.api_key)
-        resolve_secrets({"query": self._job.query}, os.environ)
-        if self._job.collect is None and _leaves_outputs(self._job):
+        if isinstance(service, EdgeService):
+            for secret in (service.client_secret, service.client_id, service.company):
+                self._config.secret(secret)
+        requests.check_secrets(self._job)
+        if self._job.collect is None and requests.leaves_outputs(self._job):
             self._observer.note(
                 "Outputs without a destination can be downloaded for 24 hours, then they are "
                 "gone: add [collect] to the job to have them fetched."
@@ -207,7 +214,9 @@ class _Run:
         bandwidth = self._job.limits.bandwidth
         service = self._config.service(self._service)
         async with (
-            open_route(self._config, self._service, self._job, bandwidth) as route,
+            open_route(
+                self._config, self._service, self._job, bandwidth, self._observer.note
+            ) as route,
             open_callbacks(service, self._hint) as self._recipe.callback_url,
         ):
             parts = Parts(
@@ -217,7 +226,7 @@ class _Run:
                 collector=route.collector,
                 recipe=self._recipe,
                 ledger=ledger,
-                observer=self._oversight,
+                observer=self._heard(route.remover),
                 clock=self._clock,
                 verifier=build_verifier(
                     self._config.collect, self._job, service, self._observer.note
@@ -240,6 +249,11 @@ class _Run:
                     others.append(self._follower.run())
                 async with beside(*others):
                     await self._oversight.run(self._engine)
+
+    def _heard(self, remover: "Remover | None") -> Observer:
+        from orchestrator.services.publishing import RemovingObserver
+
+        return self._oversight if remover is None else RemovingObserver(self._oversight, remover)
 
     def _hint(self, task: str) -> None:
         if self._engine is not None:
@@ -317,10 +331,6 @@ class _Run:
             outputs_folder=self._job.collect.base if self._job.collect else None,
             account=account if (account := self._allowance.close()).items else None,
         )
-
-
-def _leaves_outputs(job: Job) -> bool:
-    return any(not wanted.get("destination") for wanted in job.query["format"])
 
 
 class _Interrupted(Exception):

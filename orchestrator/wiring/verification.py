@@ -12,7 +12,7 @@ from orchestrator.model.ports import Verifier
 from orchestrator.query import Job
 from orchestrator.query.expected import Expectations
 from orchestrator.services.verify import Found, OutputVerifier, Unreadable
-from orchestrator.settings import CollectConfig, QencodeService, TranscoderService
+from orchestrator.settings import AnyService, CollectConfig, TranscoderService
 from orchestrator.transcoder.ports import MediaError
 from orchestrator.transcoder.probe import DECODER_GUARDS, INPUT_GUARDS, input_name, probe
 from orchestrator.transcoder.processes import child
@@ -40,7 +40,7 @@ _JOINED_GUARDS = (*INPUT_GUARDS, "-protocol_whitelist", "concatf,file")
 def build_verifier(
     collect: CollectConfig,
     job: Job,
-    service: TranscoderService | QencodeService,
+    service: AnyService,
     note: Callable[[str], None],
 ) -> Verifier | None:
     """What verifies the job's outputs; None where nobody wants that.
@@ -135,9 +135,7 @@ def _guards(path: Path) -> tuple[str, ...]:
     return ("-protocol_whitelist", "file", "-f", kind) if kind else INPUT_GUARDS
 
 
-def _prober(
-    service: TranscoderService | QencodeService, note: Callable[[str], None]
-) -> FfmpegProber | None:
+def _prober(service: AnyService, note: Callable[[str], None]) -> FfmpegProber | None:
     own = (service.ffmpeg, service.ffprobe) if isinstance(service, TranscoderService) else ()
     try:
         toolchain = find_toolchain(*own)

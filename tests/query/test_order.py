@@ -162,8 +162,9 @@ def test_the_callback_joins_the_jobs_own_notifications(tmp_path: Path) -> None:
     own = 'notifications = [{{email = "ops@example.com"}}]\ndestinations'
     recipe = OrderRecipe(job_of(tmp_path, text=JOB.replace("destinations", own)))
     recipe.callback_url = "https://me.example.com/secret"
-    item = Item(1, "k", State.UPLOADED, "ftp://h/x.mov", fields={"stem": "x"})
+    attempt = Attempt(1, "edge", "", "", task="f00")
+    item = Item(1, "k", State.UPLOADED, "ftp://h/x.mov", fields={"stem": "x"}, attempt=attempt)
     assert recipe.request(item)["order"]["notifications"] == [
         {"email": "ops@example.com"},
-        {"call": "https://me.example.com/secret"},
+        {"call": "https://me.example.com/secret?task_token=f00"},
     ]

@@ -181,3 +181,13 @@ async def test_an_address_that_is_taken_is_told(hooked: Hooked) -> None:
     with pytest.raises(BadInput, match="callback_listen: can't listen at"):
         async with CallbackReceiver(taken, PUBLIC, print):
             pass
+
+
+async def test_the_url_itself_may_name_the_task(hooked: Hooked) -> None:
+    for method in ("POST", "GET"):
+        path = f"{hooked.path}?task_token=0123456789abcdef"
+        assert await hooked.send('{"order_id": "1-2"}', path=path, method=method) == (200, b"")
+    assert hooked.hints == ["0123456789abcdef"] * 2
+    assert (await hooked.send("", path=f"{hooked.path}?task_token="))[0] == 400
+    assert (await hooked.send("", path="/guessed?task_token=0123456789abcdef"))[0] == 404
+    assert len(hooked.hints) == 2

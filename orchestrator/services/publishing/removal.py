@@ -11,7 +11,7 @@ from typing import Protocol
 
 from orchestrator.model.errors import OrchestratorError
 from orchestrator.model.items import Item, Output
-from orchestrator.model.ports import Collector
+from orchestrator.model.ports import Collector, Observer, Phase
 from orchestrator.model.states import State
 
 #: Seconds that removals under way may take at the end of a run.
@@ -47,7 +47,7 @@ class RemovingCollector:
 class Remover:
     """Hears of items that failed, or begin anew, and removes what their attempt had published.
 
-    Used as an async context manager around the run.
+    ``aclose`` is to be called when the run has ended.
     """
 
     def __init__(self, place: Removes, note: Callable[[str], None]) -> None:
@@ -74,6 +74,34 @@ class Remover:
             task.cancel()
         if late:
             await asyncio.wait(late)
+
+
+class RemovingObserver:
+    """Passes everything on to ``inner``; ``remover`` hears of the steps too."""
+
+    def __init__(self, inner: Observer, remover: Remover) -> None:
+        self._inner, self._remover = inner, remover
+
+    def moved(self, item: Item, was: State) -> None:
+        """See ``model.ports.Observer``."""
+        self._remover.moved(item, was)
+        self._inner.moved(item, was)
+
+    def sent(self, item: Item, done: int, total: int) -> None:
+        """See ``model.ports.Observer``."""
+        self._inner.sent(item, done, total)
+
+    def percent(self, item: Item, phase: Phase, percent: float) -> None:
+        """See ``model.ports.Observer``."""
+        self._inner.percent(item, phase, percent)
+
+    def got(self, item: Item, done: int, total: int | None) -> None:
+        """See ``model.ports.Observer``."""
+        self._inner.got(item, done, total)
+
+    def note(self, message: str) -> None:
+        """See ``model.ports.Observer``."""
+        self._inner.note(message)
 
 
 async def _removed(place: Removes, key: str, record: str, note: Callable[[str], None]) -> None:
