@@ -72,6 +72,27 @@ CREATE TABLE IF NOT EXISTS callbacks (
     due       REAL NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS callbacks_task ON callbacks (task, id);
+CREATE TABLE IF NOT EXISTS edge_orders (
+    place     INTEGER PRIMARY KEY AUTOINCREMENT,
+    id        TEXT NOT NULL UNIQUE,
+    company   TEXT NOT NULL,
+    task      TEXT NOT NULL,
+    created   REAL NOT NULL,
+    names     TEXT NOT NULL,
+    shown     TEXT NOT NULL,
+    sealed    TEXT,
+    status    TEXT,
+    outcome   TEXT NOT NULL DEFAULT '{}'
+) STRICT;
+CREATE INDEX IF NOT EXISTS edge_orders_company ON edge_orders (company, place);
+CREATE INDEX IF NOT EXISTS edge_orders_task ON edge_orders (task);
+CREATE TABLE IF NOT EXISTS edge_profiles (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    company   TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    sealed    TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS edge_profiles_company ON edge_profiles (company, id);
 CREATE TABLE IF NOT EXISTS chains (
     tag       TEXT NOT NULL,
     place     TEXT NOT NULL,

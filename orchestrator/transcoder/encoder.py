@@ -8,6 +8,9 @@ from orchestrator.query import EncodeQuery, Thumbnail, Thumbnails
 from orchestrator.transcoder.assembly import Assembly
 from orchestrator.transcoder.boxes import add_boxes
 from orchestrator.transcoder.checks import check_image, check_media, media_output
+from orchestrator.transcoder.edge.encode import encode_order
+from orchestrator.transcoder.edge.plan import compile_order
+from orchestrator.transcoder.edge.query import OrderQuery
 from orchestrator.transcoder.keyframes import keyframes
 from orchestrator.transcoder.losses import Losses, ignored
 from orchestrator.transcoder.memory import Memory, needed
@@ -19,6 +22,7 @@ from orchestrator.transcoder.plan import (
     Means,
     Package,
     Pass,
+    Plan,
     Rendition,
     Step,
     Subtitling,
@@ -32,6 +36,7 @@ from orchestrator.transcoder.ports import (
     EncodingFailed,
     Inputs,
     MediaError,
+    Missed,
     Notice,
     Produced,
     Watcher,
@@ -84,6 +89,17 @@ class FfmpegEncoder:
         not. An output that comes out shorter than the source promised is an
         error, never a silent loss (``checks``).
         """
+        if not isinstance(query, OrderQuery):
+            return await self._encode(query, inputs, folder, watcher)
+
+        async def made(fetched: Inputs) -> Encoded:
+            return await self._encode(query, fetched, folder, watcher)
+
+        return await encode_order(self._toolchain, query, inputs, folder, made)
+
+    async def _encode(
+        self, query: EncodeQuery, inputs: Inputs, folder: Path, watcher: Watcher
+    ) -> Encoded:
         probes = [await probe_source(self._toolchain, each.path) for each in inputs.sources]
         film = material(inputs, probes)
         abilities = await describe(self._toolchain)
@@ -94,10 +110,10 @@ class FfmpegEncoder:
             earlier=inputs.earlier,
             keyframes=await keyframes(self._toolchain, query, film),
         )
-        plan, missed = compile_softly(query, film, means)
+        plan, missed = _compiled(query, film, means)
         found = await self._per_title.analyse(query, film, plan, folder, watcher)
         if found.crfs:
-            plan, missed = compile_softly(query, film, replace(means, crfs=found.crfs))
+            plan, missed = _compiled(query, film, replace(means, crfs=found.crfs))
         losses = Losses(query, missed)
         board = Board(plan.tags, watcher.progress, found.shares)
         board.reach(plan.left_out, 100.0)
@@ -126,6 +142,12 @@ class FfmpegEncoder:
             ),
             missed=losses.missed,
         )
+
+
+def _compiled(query: EncodeQuery, film: Material, means: Means) -> tuple[Plan, tuple[Missed, ...]]:
+    if isinstance(query, OrderQuery):
+        return compile_order(query, film, means)
+    return compile_softly(query, film, means)
 
 
 class _Task:

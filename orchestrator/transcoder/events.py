@@ -36,5 +36,15 @@ class Event:
 Tell = Callable[[sqlite3.Connection, "Task", Event], None]
 
 
+def both(one: Tell, other: Tell) -> Tell:
+    """Tell two."""
+
+    def tell(db: sqlite3.Connection, task: "Task", event: Event) -> None:
+        one(db, task, event)
+        other(db, task, event)
+
+    return tell
+
+
 def nobody(db: sqlite3.Connection, task: "Task", event: Event) -> None:
     """Nobody wants to know."""

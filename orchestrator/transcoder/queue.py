@@ -10,11 +10,12 @@ from typing import Any
 
 import structlog
 
-from orchestrator.query import EncodeQuery, parse_query
+from orchestrator.query import EncodeQuery
 from orchestrator.storage.disk import Disk
 from orchestrator.transcoder.answers import busy
 from orchestrator.transcoder.chains import Chains, tags_of
 from orchestrator.transcoder.disk import remove
+from orchestrator.transcoder.edge.query import read_request
 from orchestrator.transcoder.events import Event, Happened
 from orchestrator.transcoder.folders import DataFolder
 from orchestrator.transcoder.losses import ignored
@@ -56,7 +57,7 @@ class _Work:
         """Raises ``MediaError`` where its query can't be read any more."""
         if task.query is None:
             raise MediaError("the request can't be read any more: the service has lost its key")
-        query = parse_query(task.query)
+        query = read_request(task.query)
         chains = tags_of(query)
         return cls(task, query, chains, Outputs(query, chains), {**task.facts, "warnings": []})
 

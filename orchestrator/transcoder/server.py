@@ -18,7 +18,11 @@ from orchestrator.transcoder.callbacks import Herald, Outbox, Sender
 from orchestrator.transcoder.chains import Chains
 from orchestrator.transcoder.database import Database
 from orchestrator.transcoder.downloads import Downloads
+from orchestrator.transcoder.edge.clerk import Clerk
+from orchestrator.transcoder.edge.face import edge_api
+from orchestrator.transcoder.edge.mail import Mailer
 from orchestrator.transcoder.encoder import FfmpegEncoder
+from orchestrator.transcoder.events import both
 from orchestrator.transcoder.folders import CURVES, DataFolder
 from orchestrator.transcoder.ports import Encoder
 from orchestrator.transcoder.profiles import Profiles
@@ -97,7 +101,10 @@ class Transcoder:
         vault = Vault.at(folder.key)
         uploads = Uploads(database, disk, folder.uploads, settings.upload_expiry_hours * 3600)
         outbox, news = Outbox(database, vault), _News()
-        tasks = TaskStore(database, vault, Herald(outbox, news.progress, news.wake))
+        mailer = Mailer(settings.smtp) if settings.smtp else None
+        clerk = Clerk(outbox, news.wake, mail=mailer is not None)
+        herald = Herald(outbox, news.progress, news.wake)
+        tasks = TaskStore(database, vault, both(herald, clerk))
         storage = Storage(folder.outputs, _reach(settings, folder, disk))
         limits = {"max_bytes": settings.max_upload_bytes, "reserve": settings.min_free_bytes}
         sources = Sources(uploads, disk, allow_private=settings.allow_private_sources, **limits)
@@ -105,12 +112,14 @@ class Transcoder:
         self._sweeper = Sweeper(tasks, uploads, storage, disk, folder, keep)
         chains, room = Chains(database, vault), Room(folder.root, settings.min_free_bytes)
         queue = WorkQueue(tasks, uploads, sources, storage, chains, encoder, disk, folder, room)
-        sender = Sender(outbox, tasks.warn, allow_private=settings.allow_private_sources)
+        private = settings.allow_private_sources
+        sender = Sender(outbox, tasks.warn, allow_private=private, mail=mailer)
         news.of(queue, sender)
         tus = TusServer(uploads, disk, base_url=self._base_url, **limits)
         starter = Starter(tasks, queue, sources, storage, vault)
         profiles = Profiles(*profile_folders(folder.root, settings.profiles, settings.transfers))
         api = Api(settings, tasks, queue, starter, profiles, self._base_url)
+        edge = edge_api(settings, database, vault, tasks, queue, sources, storage)
 
         waiting = await self._recover(tasks)
         stack.push_async_callback(_cancel, asyncio.create_task(self._sweeper.run()))
@@ -118,7 +127,8 @@ class Transcoder:
         queue.start(settings.at_once, waiting)
         stack.push_async_callback(queue.stop)
         downloads = Downloads(tasks, storage, keep)
-        await self._listen([*api.routes(), *tus.routes(), *downloads.routes()], stack)
+        routes = [*api.routes(), *edge.routes(), *tus.routes(), *downloads.routes()]
+        await self._listen(routes, stack)
 
     async def _recover(self, tasks: TaskStore) -> int:
         waiting, given_up = await tasks.recover()

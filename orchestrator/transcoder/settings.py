@@ -1,12 +1,49 @@
 """What the transcoding service needs to know before it starts."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 _GIB = 1024**3
+
+
+#: The client of the API of orders where none is named.
+EDGE_CLIENT, EDGE_COMPANY = "orchestrator", "1"
+
+
+class EdgeAccount(BaseModel):
+    """A client of the API of orders: its secret, and the company that it speaks for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    secret: Annotated[SecretStr, Field(min_length=1, max_length=256)]
+    company: Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
+
+
+class Smtp(BaseModel):
+    """The server that mails about orders go through."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    server: str
+    """``host:port``."""
+
+    sender: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
+    """The address that mails come from."""
+
+    starttls: bool = False
+    """Whether the connection is secured before anything is said."""
+
+    user: str = ""
+    password: SecretStr = SecretStr("")
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> Self:
+        split_address(self.server)
+        return self
 
 
 class TranscoderSettings(BaseModel):
@@ -66,6 +103,13 @@ class TranscoderSettings(BaseModel):
     ``accuracy``; or it is itself one model, for all of them. Nothing is downloaded.
     """
 
+    edge_clients: Mapping[str, EdgeAccount] = Field(default_factory=dict)
+    """The clients of the API of orders by their ``client_id``; without any, one called
+    ``orchestrator`` with the first API key as its secret, for the company ``1``."""
+
+    smtp: Smtp | None = None
+    """Where mails about orders are sent through; None sends none, and orders say so."""
+
     @field_validator("api_keys")
     @classmethod
     def _printable(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
@@ -84,6 +128,12 @@ class TranscoderSettings(BaseModel):
     def _address(self) -> Self:
         split_address(self.listen)
         return self
+
+    @property
+    def edge_accounts(self) -> Mapping[str, EdgeAccount]:
+        """The clients of the API of orders; there is always one."""
+        usual = EdgeAccount(secret=self.api_keys[0], company=EDGE_COMPANY)
+        return self.edge_clients or {EDGE_CLIENT: usual}
 
     @property
     def at_once(self) -> int:

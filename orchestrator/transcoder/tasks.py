@@ -3,7 +3,7 @@
 import secrets
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -17,6 +17,9 @@ from orchestrator.transcoder.vault import Vault
 
 #: A task that was running in each of so many crashes in a row is not tried again.
 MAX_CRASHES = 3
+
+#: Seconds that orders are listed after what they asked for is forgotten.
+_SEASON = 90 * 24 * 3600.0
 
 #: The longest ``IN (...)`` list that one statement takes.
 _MANY = 500
@@ -128,10 +131,13 @@ class TaskStore:
         """Whether this very start was taken before. Raises like ``start``."""
         return await self._database.run(lambda db: _was_started(db, token, start))
 
-    async def start(self, token: str, start: Start) -> bool:
+    async def start(
+        self, token: str, start: Start, also: Callable[[sqlite3.Connection], None] | None = None
+    ) -> bool:
         """Queue a task and log its start; False if the same start was taken before.
 
-        Raises ``UnknownTask``, ``AlreadyStarted``.
+        What ``also`` writes is written together with it. Raises ``UnknownTask``,
+        ``AlreadyStarted``.
         """
         sealed = self._vault.seal(_text(start.query))
 
@@ -139,6 +145,8 @@ class TaskStore:
             if _was_started(db, token, start):
                 return False
             _start(db, token, start, sealed)
+            if also is not None:
+                also(db)
             self._tell(db, self._one(db, token), Event(Happened.QUEUED))
             return True
 
@@ -250,6 +258,11 @@ class TaskStore:
             )
             for table in ("notices", "restarts", "callbacks"):
                 db.execute(f"DELETE FROM {table} WHERE task NOT IN (SELECT token FROM tasks)")  # noqa: S608
+            # Of orders what was asked is forgotten; that they were is kept for a season.
+            db.execute(
+                "UPDATE edge_orders SET sealed = NULL WHERE task NOT IN (SELECT token FROM tasks)"
+            )
+            db.execute("DELETE FROM edge_orders WHERE created < ?", (before - _SEASON,))
 
         await self._database.run(work)
 

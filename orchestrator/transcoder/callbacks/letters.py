@@ -11,12 +11,17 @@ from urllib.parse import urlencode
 TASK, SUBTASK, STREAM = "task", "subtask", "stream"
 
 
+#: What a body is written in.
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One callback: where it goes, and its form."""
+    """One callback: where it goes, and its form; a mail where it goes to ``mailto:``."""
 
     url: str
     body: str
+    type: str = FORM
 
 
 def form(

@@ -39,7 +39,7 @@ class Outbox:
         count = db.execute("SELECT count(*) FROM callbacks WHERE task = ?", (task,)).fetchone()[0]
         if count >= _MOST:
             return
-        text = orjson.dumps({"url": letter.url, "body": letter.body}).decode()
+        text = orjson.dumps({"url": letter.url, "body": letter.body, "type": letter.type}).decode()
         db.execute(
             "INSERT INTO callbacks (task, event, letter) VALUES (?, ?, ?)",
             (task, event, self._vault.seal(text)),

@@ -32,13 +32,12 @@ _TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
 _PAUSES = (1.0, 5.0, 30.0, 120.0, 600.0)
 #: Seconds after which the store is asked again, if it could not be.
 _STORE_PAUSE = 5.0
-_HEADERS = {
-    "Content-Type": "application/x-www-form-urlencoded",
-    "User-Agent": "orchestrator-transcoder",
-}
+_HEADERS = {"User-Agent": "orchestrator-transcoder"}
 _MESSAGE = "Callback Endpoint Errors"
 
 Warn = Callable[[str, Mapping[str, Any]], Awaitable[None]]
+#: Sends a mail: to a ``mailto:`` URL, with its text. Raises ``NotTaken``.
+Mail = Callable[[str, str], Awaitable[None]]
 
 
 class NotTaken(Exception):
@@ -48,8 +47,10 @@ class NotTaken(Exception):
 class Sender:
     """Empties the outbox. ``warn(task, notice)`` tells the client what did not arrive."""
 
-    def __init__(self, outbox: Outbox, warn: Warn, *, allow_private: bool) -> None:
-        self._outbox, self._warn = outbox, warn
+    def __init__(
+        self, outbox: Outbox, warn: Warn, *, allow_private: bool, mail: Mail | None = None
+    ) -> None:
+        self._outbox, self._warn, self._mail = outbox, warn, mail
         self._addresses = Addresses(allow_private=allow_private)
         self._news = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
@@ -113,11 +114,20 @@ class Sender:
     async def _deliver(self, http: aiohttp.ClientSession, waiting: Waiting) -> None:
         try:
             if waiting.letter is not None:
-                await self._post(http, waiting.letter)
+                await self._send(http, waiting.letter)
         except NotTaken as error:
             await self._failed(waiting, str(error))
         else:
             await self._outbox.sent(waiting)
+
+    async def _send(self, http: aiohttp.ClientSession, letter: Letter) -> None:
+        """Raises ``NotTaken``."""
+        if not letter.url.startswith("mailto:"):
+            await self._post(http, letter)
+        elif self._mail is None:
+            raise NotTaken("this service has no SMTP server configured")
+        else:
+            await self._mail(letter.url, letter.body)
 
     async def _post(self, http: aiohttp.ClientSession, letter: Letter) -> None:
         """Raises ``NotTaken``."""
@@ -125,7 +135,8 @@ class Sender:
             url = URL(letter.url)
             # A host that is a number never reaches the resolver of the session.
             await self._addresses.one(url.host or "", url.port or 80)
-            async with http.post(url, data=letter.body.encode(), allow_redirects=False) as answer:
+            body, kind = letter.body.encode(), {"Content-Type": letter.type}
+            async with http.post(url, data=body, headers=kind, allow_redirects=False) as answer:
                 answer.close()
                 if not 200 <= answer.status < 300:
                     raise NotTaken(f"it answered with HTTP {answer.status}")
@@ -161,6 +172,8 @@ def _words(error: Exception) -> str:
 
 def _shown(url: str) -> str:
     """Scheme and host alone: paths and queries hold secrets."""
+    if url.startswith("mailto:"):
+        return url.removeprefix("mailto:")
     try:
         parts = urlsplit(url)
     except ValueError:
