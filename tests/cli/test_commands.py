@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +15,7 @@ from orchestrator.config import Config
 from orchestrator.model.items import Problem
 from orchestrator.model.outcome import Failure
 from orchestrator.model.states import State
+from orchestrator.query import Job
 from orchestrator.report.findings import Finding
 from orchestrator.report.logs import configure_logging
 from tests.cli.conftest import Options
@@ -46,7 +48,7 @@ def test_a_dry_run_on_a_terminal_shows_a_screenful(wired, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setenv("LINES", "24")
     wired.planned = planned(500)
-    job = SimpleNamespace(name="night", query={"format": []})
+    job = Job(name="night", path=Path("night.toml"), manifest="m.csv", query={"format": []})
     plan.show_plan(SimpleNamespace(config=Config(), job=job), Options(), as_json=False)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 22
