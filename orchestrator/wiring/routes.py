@@ -27,12 +27,10 @@ from orchestrator.transcoder import Transcoder, TranscoderSettings
 from orchestrator.transcoder.encoder import FfmpegEncoder
 from orchestrator.transcoder.folders import CURVES
 from orchestrator.transcoder.runner import Limits
+from orchestrator.transcoder.settings import EDGE_CLIENT, EDGE_COMPANY
 from orchestrator.transcoder.speech import Speech
 from orchestrator.transcoder.toolchain import find_toolchain
 from orchestrator.wiring.orders import Account, open_orders
-
-#: The client of orders that a transcoder knows where it is told of none.
-_OWN_CLIENT, _OWN_COMPANY = "orchestrator", "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ async def _account(config: Config, settings: AnyService, stack: AsyncExitStack) 
     """How the service is reached; one inside this process is started."""
     if isinstance(settings, TranscoderService):
         url, key = await stack.enter_async_context(_inside(settings))
-        return Account(url, key, _OWN_CLIENT, _OWN_COMPANY)
+        return Account(url, key, EDGE_CLIENT, EDGE_COMPANY)
     if isinstance(settings, EdgeService):
         told = (settings.client_secret, settings.client_id, settings.company)
         return Account(settings.url, *(config.secret(each) for each in told))

@@ -1,0 +1,70 @@
+"""An order under a service of kind ``transcoder``: really encoded, by way of an FTP server."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config import load_config
+from orchestrator.model.outcome import Ending
+from orchestrator.model.states import State
+from orchestrator.query import load_job
+from orchestrator.report import QuietObserver
+from orchestrator.services.edge import EdgeClient
+from orchestrator.wiring.options import RunOptions
+from orchestrator.wiring.routes import open_route
+from orchestrator.wiring.runs import run_job
+from tests.endtoend.conftest import clip
+from tests.media import stream
+from tests.storage.servers import KEY, SECRET, ftp_server
+
+JOB = """
+service = "local"
+manifest = "clips"
+publish = "ftp://{login}@127.0.0.1:{port}/in"
+[order]
+destinations = ["ftp://{login}@127.0.0.1:{port}/out/{{stem}}"]
+[[order.jobs]]
+label = "iphone"
+filename = "watermark.mp4"
+profile = "small"
+[[order.thumbnails]]
+filename = "poster.jpg"
+width = 64
+height = 48
+time = 0.3
+[collect]
+into = "outputs/{{stem}}"
+"""
+
+PROFILE = {
+    "name": "small",
+    "video_format": "mp4",
+    "video_codec": "h264",
+    "video_width": 96,
+    "video_height": 72,
+}
+
+
+async def test_an_order_runs_at_the_service_inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FTP_USER", KEY)
+    monkeypatch.setenv("FTP_PASSWORD", SECRET)
+    (tmp_path / "config.toml").write_text('[services.local]\nmin_free = "1MiB"\nworkers = 1\n')
+    clip(tmp_path / "clips" / "one.mp4")
+    (tmp_path / "ftp").mkdir()
+    config = load_config(tmp_path / "config.toml")
+    with ftp_server(tmp_path / "ftp") as port:
+        path = tmp_path / "night.toml"
+        path.write_text(JOB.format(login="${env:FTP_USER}:${env:FTP_PASSWORD}", port=port))
+        job = load_job(path)
+        async with open_route(config, "local", job.with_()) as route:
+            client: EdgeClient = route.service._client  # type: ignore[attr-defined]
+            await client.create_profile(PROFILE)
+        outcome = await run_job(config, job, RunOptions(), QuietObserver())
+    assert outcome.ending is Ending.FINISHED
+    assert outcome.counts == {State.COMPLETED: 1}, outcome.failures
+    made = tmp_path / "outputs" / "one" / "iphone.mp4"
+    assert (stream(made, "video") or {})["width"] == 96
+    assert made.read_bytes() == (tmp_path / "ftp" / "out" / "one" / "watermark.mp4").read_bytes()
+    assert (tmp_path / "ftp" / "out" / "one" / "poster.jpg").exists()
