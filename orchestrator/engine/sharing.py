@@ -81,7 +81,7 @@ def choose(
         return Choice(own, "named by its row") if mine is not None and mine.open else None
     able = [each for each in candidates if each.able]
     chosen = _best([each for each in able if each.open], shares, failed_at)
-    if chosen is None:
+    if chosen is None or _has_better(chosen, able):
         return None
     shares.took(chosen)
     return Choice(chosen.name, _why(chosen, able, len(able) < len(candidates), failed_at))
@@ -91,6 +91,13 @@ def _best(ready: Sequence[Candidate], shares: Shares, failed_at: str) -> Candida
     others = [each for each in ready if each.name != failed_at] or ready
     free = [each for each in others if each.places > 0] or others
     return shares.next(free) if free else None
+
+
+def _has_better(chosen: Candidate, able: Sequence[Candidate]) -> bool:
+    """Whether a service of weight 0 would get what another has a free place for."""
+    return chosen.weight <= 0 and any(
+        each.weight > 0 and each.places > 0 and not each.trouble for each in able
+    )
 
 
 def _why(chosen: Candidate, able: Sequence[Candidate], unable: bool, failed_at: str) -> str:
