@@ -24,6 +24,7 @@ from orchestrator.model.errors import (
 from orchestrator.model.items import Attempt
 from orchestrator.services import local_disk, source_file
 from orchestrator.services.http import MIB, Http
+from orchestrator.services.refusals import Unauthorized
 from orchestrator.services.throttle import Throttle
 from orchestrator.services.tus import TusUploader
 from orchestrator.services.tus_transfer import Pace
@@ -201,7 +202,7 @@ async def test_a_file_that_is_too_large(http: Http, server: TusServer, tmp_path:
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        ("401", AccountProblem),
+        ("401", Unauthorized),
         ("403", AccountProblem),
         ("404", TaskLost),
         ("400", BadRequest),
