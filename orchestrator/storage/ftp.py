@@ -125,8 +125,11 @@ class Ftp:
             async with self._pool.take() as client, within(_STALL, "removing"):
                 await client.command("TYPE I", "200")
                 for name in (sending.partial, PurePosixPath(sending.path)):
-                    if await _size(client, name) is not None:
+                    try:
                         await client.command(f"DELE {name}", "2xx")
+                    except aioftp.StatusCodeError:
+                        if await _size(client, name) is not None:
+                            raise
 
     async def _store(self, upload: Upload, partial: PurePosixPath, target: PurePosixPath) -> None:
         with _told_apart():
