@@ -18,8 +18,9 @@ from orchestrator.query.places import FileName, WebUrl
 from orchestrator.query.problems import Path, QueryError, nearest, problems_in
 from orchestrator.query.values import Number, Side, Text, Whole, as_text, refuse
 
-#: Where the service downloads from, and where it stores.
-ORIGINS: Final = ("ftp", "http", "https", "s3")
+#: Where a service downloads from, and where it stores. The documents show origins at ftp, http(s)
+#: and s3; the one that the product carries reads the secure kinds of ftp as well.
+ORIGINS: Final = ("ftp", "ftps", "sftp", "http", "https", "s3")
 STORES: Final = ("ftp", "s3")
 
 #: The service's lowest and highest priority; higher goes first.

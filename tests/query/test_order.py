@@ -38,7 +38,7 @@ def test_the_documents_example_is_read_and_given_back() -> None:
     [
         ({"priority": 4}, "order.priority", "at least 5"),
         ({"priority": 11}, "order.priority", "at most 10"),
-        ({"origin": "sftp://host/film.mp4"}, "order.origin", "no place"),
+        ({"origin": "azblob://host/film.mp4"}, "order.origin", "no place"),
         ({"destinations": []}, "order.destinations", "at least one"),
         ({"destinations": ["https://host/"]}, "order.destinations[0]", "no place"),
         ({"jobs": []}, "order.jobs", "at least one"),

@@ -1,4 +1,4 @@
-"""An order under a service of kind ``transcoder``: really encoded, by way of an FTP server."""
+"""An order under a service of kind ``transcoder``: really encoded, by way of servers of files."""
 
 from pathlib import Path
 
@@ -15,12 +15,13 @@ from orchestrator.wiring.routes import open_route
 from orchestrator.wiring.runs import run_job
 from tests.endtoend.conftest import clip
 from tests.media import stream
-from tests.storage.servers import KEY, SECRET, ftp_server
+from tests.storage.conftest import moto, s3, sftp  # noqa: F401 - fixtures
+from tests.storage.servers import KEY, SECRET, Server, ftp_server
 
 JOB = """
 service = "local"
 manifest = "clips"
-publish = "ftp://{login}@127.0.0.1:{port}/in"
+publish = "{publish}"
 [order]
 destinations = ["ftp://{login}@127.0.0.1:{port}/out/{{stem}}"]
 [[order.jobs]]
@@ -45,18 +46,27 @@ PROFILE = {
 }
 
 
+@pytest.mark.parametrize("scheme", ["ftp", "sftp", "s3"])
 async def test_an_order_runs_at_the_service_inside(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scheme: str,
+    sftp: Server,  # noqa: F811
+    s3: Server,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("FTP_USER", KEY)
-    monkeypatch.setenv("FTP_PASSWORD", SECRET)
+    monkeypatch.setenv("FTP_PASSWORD", SECRET.replace("=", "%3D"))
     (tmp_path / "config.toml").write_text('[services.local]\nmin_free = "1MiB"\nworkers = 1\n')
     clip(tmp_path / "clips" / "one.mp4")
     (tmp_path / "ftp").mkdir()
     config = load_config(tmp_path / "config.toml")
     with ftp_server(tmp_path / "ftp") as port:
         path = tmp_path / "night.toml"
-        path.write_text(JOB.format(login="${env:FTP_USER}:${env:FTP_PASSWORD}", port=port))
+        login = "${env:FTP_USER}:${env:FTP_PASSWORD}"
+        ports = {"ftp": port, "sftp": sftp.port, "s3": s3.port}
+        bucket = "films/" if scheme == "s3" else ""
+        publish = f"{scheme}://{login}@127.0.0.1:{ports[scheme]}/{bucket}in"
+        path.write_text(JOB.format(login=login, port=port, publish=publish))
         job = load_job(path)
         async with open_route(config, "local", job.with_()) as route:
             client: EdgeClient = route.service._client  # type: ignore[attr-defined]

@@ -22,7 +22,7 @@ class Published(NamedTuple):
     @classmethod
     def of(cls, path: Path, mark: str) -> "Published":
         """A name for the file at ``path`` that no other attempt's is; ``mark`` is the attempt's."""
-        stem = _UNSAFE.sub("_", path.stem)[:_LONGEST_STEM].strip("._") or "source"
+        stem = _UNSAFE.sub("_", path.stem)[:_LONGEST_STEM].strip("._-") or "source"
         return cls(f"{stem}-{mark}{_UNSAFE.sub('_', path.suffix)[:_LONGEST_ENDING]}")
 
     @classmethod
