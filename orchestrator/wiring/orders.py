@@ -69,9 +69,8 @@ async def open_orders(
         publish = job.publish if job is not None else None
         if publish is not None:
             uploader = await stack.enter_async_context(_published(config, publish, throttle, disk))
-            if publish.remove:
-                remover = Remover(uploader, note)
-                stack.push_async_callback(remover.aclose)
+            remover = Remover(uploader, note, whole=publish.remove)
+            stack.push_async_callback(remover.aclose)
         origins = job.origins if job is not None else None
         collector = DeliveredCollector(
             place,
@@ -79,7 +78,9 @@ async def open_orders(
             RemoteReader(disk, config.collect.min_free),
             DiskRoom(config.collect.min_free),
         )
-        removed = RemovingCollector(collector, uploader, note) if remover and uploader else None
+        removed = None
+        if uploader is not None and publish is not None and publish.remove:
+            removed = RemovingCollector(collector, uploader, note)
         yield Orders(
             service,
             MappedUploader(origins or Origins({}), uploader),

@@ -12,13 +12,10 @@ from typing import Protocol
 from orchestrator.model.errors import OrchestratorError
 from orchestrator.model.items import Item, Output
 from orchestrator.model.ports import Collector, Observer, Phase
-from orchestrator.model.states import State
+from orchestrator.model.states import IN_FLIGHT, State
 
 #: Seconds that removals under way may take at the end of a run.
 _GOODBYE = 10.0
-
-#: The service has answered for an attempt that is given up from these.
-_ENCODED = (State.ENCODING, State.COLLECTING)
 
 
 class Removes(Protocol):
@@ -45,25 +42,31 @@ class RemovingCollector:
 
 
 class Remover:
-    """Hears of items that failed, or begin anew, and removes what their attempt had published.
+    """Hears of attempts that are over, and removes what was left of their uploads.
 
+    Half an upload goes whenever its attempt is given up. A source that is ``whole``
+    goes, where that is wanted, once its item has failed or begins anew.
     ``aclose`` is to be called when the run has ended.
     """
 
-    def __init__(self, place: Removes, note: Callable[[str], None]) -> None:
-        self._place, self._note = place, note
+    def __init__(self, place: Removes, note: Callable[[str], None], *, whole: bool) -> None:
+        self._place, self._note, self._whole = place, note, whole
         self._under_way: set[asyncio.Task[None]] = set()
 
     def moved(self, item: Item, was: State) -> None:
         """A step of an item is on disk. Returns at once."""
-        over = item.state is State.FAILED or (item.state is State.PENDING and was in _ENCODED)
-        if not over or item.attempt is None or item.attempt.upload_url is None:
+        record = item.attempt.upload_url if item.attempt else None
+        if record is None or not self._over(item, was):
             return
-        task = asyncio.create_task(
-            _removed(self._place, item.key, item.attempt.upload_url, self._note)
-        )
+        task = asyncio.create_task(_removed(self._place, item.key, record, self._note))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
+
+    def _over(self, item: Item, was: State) -> bool:
+        if was is State.UPLOADING:
+            return item.state in (State.FAILED, State.PENDING, State.CANCELLED)
+        given_up = item.state is State.FAILED or (item.state is State.PENDING and was in IN_FLIGHT)
+        return self._whole and given_up
 
     async def aclose(self) -> None:
         """Wait for what is under way, for a while."""

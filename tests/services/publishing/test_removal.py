@@ -59,9 +59,10 @@ async def test_one_that_can_not_be_removed_fails_nothing() -> None:
 
 async def test_failed_items_and_attempts_that_are_given_up() -> None:
     place = Place()
-    remover = Remover(place, lambda _: None)
+    remover = Remover(place, lambda _: None, whole=True)
     remover.moved(item_in(State.FAILED, "a"), State.STARTING)
     remover.moved(item_in(State.PENDING, "b"), State.ENCODING)
+    remover.moved(item_in(State.PENDING, "c"), State.UPLOADED)  # to another service
     remover.moved(item_in(State.FAILED, None), State.PENDING)
     for state, was in (
         (State.COMPLETED, State.COLLECTING),  # the collector's affair
@@ -71,7 +72,17 @@ async def test_failed_items_and_attempts_that_are_given_up() -> None:
     ):
         remover.moved(item_in(state, "kept"), was)
     await remover.aclose()
-    assert sorted(place.removed) == ["a", "b"]
+    assert sorted(place.removed) == ["a", "b", "c"]
+
+
+async def test_half_an_upload_goes_whoever_wants_to_keep_whole_ones() -> None:
+    place = Place()
+    remover = Remover(place, lambda _: None, whole=False)
+    for state in (State.FAILED, State.PENDING, State.CANCELLED, State.UPLOADED, State.UPLOADING):
+        remover.moved(item_in(state, state.value), State.UPLOADING)
+    remover.moved(item_in(State.FAILED, "whole"), State.ENCODING)
+    await remover.aclose()
+    assert sorted(place.removed) == ["cancelled", "failed", "pending"]
 
 
 async def test_the_end_of_the_run_waits_for_a_while_only(monkeypatch) -> None:
@@ -80,7 +91,7 @@ async def test_the_end_of_the_run_waits_for_a_while_only(monkeypatch) -> None:
     monkeypatch.setattr(removal, "_GOODBYE", 0.01)
     place = Place()
     place.may_go.clear()
-    remover = Remover(place, lambda _: None)
+    remover = Remover(place, lambda _: None, whole=True)
     remover.moved(item_in(State.FAILED), State.STARTING)
     await remover.aclose()
     assert place.removed == []
