@@ -78,6 +78,11 @@ class _Polled(Section):
     max_in_flight: Count | None = Field(
         None, description="Encodes at this service at once; without it, limits.in_flight."
     )
+    weight: Moment = Field(
+        1.0,
+        description="Its share of the load beside other services in one run; 0: only what they "
+        "have no place for.",
+    )
     settle: Moment = Field(
         30.0,
         description="Seconds for which a start whose answer was lost may still arrive: only after "

@@ -55,6 +55,15 @@ Uploads = Annotated[
 StartsPerSecond = Annotated[
     float | None, Option(min=0.001, metavar="X", help="Encodes begun.", show_default=False)
 ]
+OneService = Annotated[
+    str | None,
+    Option(
+        "--service",
+        metavar="NAME",
+        help="Only for this service of the run; without it, for each.",
+        show_default=False,
+    ),
+]
 Bandwidth = Annotated[
     str | None,
     Option(
@@ -125,6 +134,7 @@ def limits(
     uploads: Uploads = None,
     starts_per_second: StartsPerSecond = None,
     bandwidth: Bandwidth = None,
+    service: OneService = None,
     config: options.ConfigFile = None,
     as_json: options.AsJson = False,
 ) -> int:
@@ -135,11 +145,13 @@ def limits(
     from orchestrator.ledger.wishes import Limit
     from orchestrator.model.errors import BadInput
 
-    wish = Limit(max_in_flight, uploads, starts_per_second, _bytes(bandwidth))
-    if wish == Limit():
+    wish = Limit(max_in_flight, uploads, starts_per_second, _bytes(bandwidth), service)
+    if wish == Limit(service=service):
         raise BadInput(
             "limits: say which: --max-in-flight, --uploads, --starts-per-second or --bandwidth"
         )
+    if service is not None and bandwidth is not None:
+        raise BadInput("limits: --bandwidth is for all uploads together: leave out --service")
     return _asked(job, wish, config, as_json)
 
 

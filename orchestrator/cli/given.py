@@ -29,6 +29,15 @@ def given(job: str, config: Path | None) -> Given:
     return Given(settings, load_job(find_job(job, settings)), shlex.quote(job))
 
 
+def names_of(service: str | None, services: str | None) -> tuple[str, ...]:
+    """The services of ``--services``. Raises ``BadInput``."""
+    if services is None:
+        return ()
+    if service is not None:
+        raise BadInput("--service and --services exclude each other: name one, or several")
+    return tuple(name for each in services.split(",") if (name := each.strip()))
+
+
 def find_job(typed: str, config: Config) -> Path:
     """The job file that is meant: a path, or the name of a file in a ``jobs`` folder.
 

@@ -43,6 +43,15 @@ ServiceName = Annotated[
         show_default=False,
     ),
 ]
+ServiceNames = Annotated[
+    str | None,
+    Option(
+        "--services",
+        metavar="NAME,NAME",
+        help="Share the work among these services of the config, whichever has room.",
+        show_default=False,
+    ),
+]
 AsJson = Annotated[
     bool, Option("--json", help="Print one JSON document on standard output, nothing else there.")
 ]

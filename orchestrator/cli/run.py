@@ -44,6 +44,7 @@ def run(
     job: options.JobName,
     manifest: options.Manifest = None,
     service: options.ServiceName = None,
+    services: options.ServiceNames = None,
     keep_going: KeepGoing = False,
     limit: Limit = None,
     until: Until = None,
@@ -62,7 +63,7 @@ def run(
     The first Ctrl-C stops in order, at a point from which a rerun goes on; the
     second stops at once, and loses nothing but what was under way.
     """
-    from orchestrator.cli.given import given
+    from orchestrator.cli.given import given, names_of
 
     asked = given(job, config)  # a typing error is said before anything heavy is loaded
     from orchestrator.wiring import RunOptions
@@ -70,6 +71,7 @@ def run(
     what = RunOptions(
         manifest=manifest,
         service=service,
+        services=names_of(service, services),
         keep_going=keep_going,
         limit=limit,
         until=until,
@@ -119,7 +121,14 @@ def _show(outcome: "RunOutcome", job: str, what: "RunOptions", *, as_json: bool)
 
     manifest = _option("--manifest", what.manifest)
     others = " ".join(
-        filter(None, [_option("--service", what.service), "--keep-going" * what.keep_going])
+        filter(
+            None,
+            [
+                _option("--service", what.service),
+                _option("--services", ",".join(what.services)),
+                "--keep-going" * what.keep_going,
+            ],
+        )
     )
     summary(outcome, Console(soft_wrap=False), Typed(job, program(), manifest, others))
 

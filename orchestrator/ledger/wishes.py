@@ -62,13 +62,15 @@ class Resume:
 class Limit:
     """Other limits for the rest of this run; None leaves one as it is.
 
-    ``bandwidth`` is in bytes per second, over all uploads.
+    ``bandwidth`` is in bytes per second, over all uploads. ``service`` names the one
+    that is meant; None: each.
     """
 
     in_flight: int | None = None
     uploads: int | None = None
     starts_per_second: float | None = None
     bandwidth: int | None = None
+    service: str | None = None
 
 
 Wish = Prioritize | Cancel | Retry | Pause | Resume | Limit

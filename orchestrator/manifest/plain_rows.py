@@ -61,6 +61,7 @@ class PlainManifest(NamedTuple):
         return (
             "source" in self.columns
             and others.isdisjoint(PLACES)
+            and others.isdisjoint(self.recipe.looked_at)
             and known.issuperset(self.recipe.names)
         )
 

@@ -67,6 +67,8 @@ class PlainRecipe(NamedTuple):
     into: Blank | None
     payload: Blank | None
     longest_payload: int
+    #: A manifest with one of these columns has no plain rows.
+    looked_at: tuple[str, ...] = ()
 
 
 def is_plain(text: str) -> bool:

@@ -89,6 +89,7 @@ class _CollectTable(Part):
 class _JobFile(Part):
     name: Annotated[str, BeforeValidator(_name)] | None = None
     service: _Given | None = None
+    services: tuple[_Given, ...] = ()
     manifest: _Given
     payload: Text | None = None
     query: dict[str, Any] | None = None
@@ -112,7 +113,8 @@ class Job:
     ``order``, which is the same for Transparent Edge. ``payload`` is a template.
     ``publish`` is the folder that local sources are put into for a service that
     downloads them, ``origins`` the URLs of local folders that it can download from
-    as they are (``origin_map`` in the file). ``service``
+    as they are (``origin_map`` in the file). ``services`` are those that share the
+    job in one run, where it is more than one; ``service``
     is None where the config's default is to be taken, ``window`` where the
     config's own holds.
     """
@@ -125,6 +127,7 @@ class Job:
     publish: Publish | None = None
     origins: Origins | None = field(default=None, repr=False)
     service: str | None = None
+    services: tuple[str, ...] = ()
     payload: str | None = None
     collect: Collect | None = None
     limits: Limits = field(default_factory=Limits)
@@ -132,9 +135,17 @@ class Job:
     window: WindowTable | None = None
     budget: BudgetTable = field(default_factory=BudgetTable)
 
-    def with_(self, *, manifest: str | Path | None = None, service: str | None = None) -> Self:
-        """This job with another manifest (relative to the current folder) or service."""
-        other = replace(self, service=service or self.service)
+    def with_(
+        self,
+        *,
+        manifest: str | Path | None = None,
+        service: str | None = None,
+        services: tuple[str, ...] = (),
+    ) -> Self:
+        """This job with another manifest (relative to the current folder) or other services."""
+        other = self
+        if service or services:
+            other = replace(self, service=service, services=services)
         if manifest is None:
             return other
         return replace(other, manifest=_absolute(Path.cwd(), str(manifest)))
@@ -185,6 +196,9 @@ def _job(doc: dict[str, Any], path: Path, file: str) -> Job:
     except ValidationError as error:
         found += problems.problems_in(error, doc, file, unknown=_unknown_key)
     found += _request_problems(doc, file)
+    if table is not None and table.service and table.services:
+        hint = "name one service, or several in `services`"
+        found.append(Problem(file, "is there beside `services`", hint, field="service"))
     if table is None:
         raise QueryError(found)
     name = table.name or path.stem
@@ -205,6 +219,7 @@ def _job(doc: dict[str, Any], path: Path, file: str) -> Job:
         publish=table.publish,
         origins=Origins.of(table.origin_map, folder) if table.origin_map else None,
         service=table.service,
+        services=table.services,
         payload=table.payload,
         collect=collect,
         limits=table.limits,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn, Protocol
 
 import structlog
@@ -67,6 +67,7 @@ class Carrier:
     """Carries wishes out: the ledger first, then the engine, None where no run is under way.
 
     ``ageing`` is in seconds (``model.turns``); ``set_bandwidth`` takes bytes per second.
+    ``services`` are what may be asked of single services, by name.
     """
 
     job: str
@@ -74,6 +75,7 @@ class Carrier:
     ageing: float
     engine: Controlled | None = None
     set_bandwidth: Callable[[int], None] | None = None
+    services: Mapping[str, Controlled] = field(default_factory=dict)
 
     async def carry_out(self, wish: Wish) -> Answer:
         """Do what is wished; what came of it. Raises ``LedgerProblem``."""
@@ -145,6 +147,13 @@ class Carrier:
                 engine.resume()
                 return Answer(True, "going on")
             case Limit():
+                if wish.service is not None:
+                    if wish.service not in self.services:
+                        known = ", ".join(self.services)
+                        return Answer(
+                            False, f"the run has no service {wish.service!r}; it has: {known}"
+                        )
+                    engine = self.services[wish.service]
                 engine.set_limits(
                     in_flight=wish.in_flight,
                     uploads=wish.uploads,
@@ -152,7 +161,9 @@ class Carrier:
                 )
                 if wish.bandwidth is not None and self.set_bandwidth is not None:
                     self.set_bandwidth(wish.bandwidth)
-                return Answer(True, f"for the rest of this run: {', '.join(_limits(wish))}")
+                where = f" at {wish.service}" if wish.service else ""
+                said = ", ".join(_limits(wish))
+                return Answer(True, f"for the rest of this run{where}: {said}")
 
     async def _nothing_to_retry(self, wish: Retry) -> Answer:
         if wish.error_class == BadInput.error_class:

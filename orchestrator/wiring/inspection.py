@@ -13,17 +13,18 @@ from orchestrator.manifest import read, read_ready
 from orchestrator.model.errors import may_pass
 from orchestrator.model.items import Problem
 from orchestrator.query import Job
-from orchestrator.wiring import requests
+from orchestrator.wiring import requests, several
 from orchestrator.wiring.clock import SystemClock
 from orchestrator.wiring.options import RunOptions
 
 
 def plan_job(config: Config, job: Job, options: RunOptions) -> Iterator[Planned]:
     """What a run would do with every row, and why. Writes nothing."""
-    job = requests.for_service(config, options.applied(job))
+    job = options.applied(job)
+    requests.for_service(config, job)
     rows = read(job.manifest, fingerprint=config.manifest.fingerprint)
     url = config.ledger_url(job.name)
-    return plan(url, job.name, rows, requests.recipe(job), retry=may_pass)
+    return plan(url, job.name, rows, several.versions(config, job), retry=may_pass)
 
 
 def validate_job(
@@ -35,13 +36,14 @@ def validate_job(
     only a whole manifest shows (a key twice, one folder for two rows) is found
     too, in the memory that a run takes.
     """
-    job = requests.for_service(config, options.applied(job))
+    job = options.applied(job)
+    requests.for_service(config, job)
     taken = anyio.run(_taken_in_aside, config, job)
     return taken.problems, taken.problem_count, taken.total
 
 
 async def _taken_in_aside(config: Config, job: Job) -> Ingested:
-    recipe = requests.recipe(job)
+    recipe = several.versions(config, job)
     some = read_ready(job.manifest, recipe.plain(), fingerprint=config.manifest.fingerprint)
     rows = chain.from_iterable(some)
     with tempfile.TemporaryDirectory(prefix="orchestrator-") as folder:

@@ -15,7 +15,8 @@ class RunOptions:
     limit: int | None = None
     follow: bool = False
     until: str | None = None
+    services: tuple[str, ...] = ()
 
     def applied(self, job: Job) -> Job:
         """The job with its manifest and service replaced where these options say so."""
-        return job.with_(manifest=self.manifest, service=self.service)
+        return job.with_(manifest=self.manifest, service=self.service, services=self.services)

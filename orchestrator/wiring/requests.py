@@ -20,7 +20,7 @@ def for_service(config: Config, job: Job) -> Job:
     A service of kind ``transcoder`` takes either, and the query where there are both.
     Raises ``BadInput`` naming what the job lacks.
     """
-    name = job.service or config.default_service
+    name = job.service or next(iter(job.services), config.default_service)
     settings = config.service(name)
     takes_orders = isinstance(settings, EdgeService) or (
         isinstance(settings, TranscoderService) and not job.query

@@ -57,12 +57,14 @@ async def open_route(
     job: Job | None = None,
     bandwidth: int | None = None,
     note: Callable[[str], None] = lambda _: None,
+    throttle: Throttle | None = None,
 ) -> AsyncIterator[Route]:
     """The service called ``name`` in the config, ready for use.
 
     ``job`` (``requests.for_service``) says where outputs are collected to; None
     collects nothing. ``bandwidth`` (bytes per second) is stronger than the
-    config's. ``note`` hears what a person should know.
+    config's; ``throttle`` is there for several routes to share one bound. ``note``
+    hears what a person should know.
     A service of kind ``transcoder`` is started inside this process and spoken to
     over HTTP like any other. Raises ``BadInput`` where the config names a secret
     that is not set.
@@ -73,7 +75,7 @@ async def open_route(
         http = await stack.enter_async_context(
             Http(timeout=settings.timeout, connect_timeout=settings.connect)
         )
-        throttle = Throttle(bandwidth or config.limits.bandwidth)
+        throttle = throttle or Throttle(bandwidth or config.limits.bandwidth)
         expectations = Expectations(job.query) if job else None
         place = Placement(job.collect if job else None, expectations)
         collector = HttpCollector(

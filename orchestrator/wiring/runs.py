@@ -1,16 +1,17 @@
 """One run of a job: manifest, ledger, service, engine, and how it ended."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, closing
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any
 
 import structlog
 
 from orchestrator.config import Config
-from orchestrator.engine import Engine, Limits, Parts, Patience
+from orchestrator.engine import Engine
+from orchestrator.engine.fleet import Berth, Fleet, Rules
 from orchestrator.engine.oversight import Oversight
 from orchestrator.ledger import Ingested, LedgerReader, SqlLedger
 from orchestrator.manifest import Entry, read, read_ready
@@ -25,23 +26,19 @@ from orchestrator.model.errors import (
 )
 from orchestrator.model.items import Problem, Row
 from orchestrator.model.outcome import Ending, Failure, RunOutcome
-from orchestrator.model.ports import Observer
 from orchestrator.model.states import SETTLED, State
 from orchestrator.model.turns import Order
 from orchestrator.query import Job
 from orchestrator.report import Counting, RunObserver
 from orchestrator.settings import EdgeService, QencodeService
-from orchestrator.wiring import bounds, requests
+from orchestrator.wiring import bounds, requests, several
+from orchestrator.wiring.berths import open_berth
 from orchestrator.wiring.beside import beside
 from orchestrator.wiring.clock import SystemClock
 from orchestrator.wiring.control import Carrier, Control
 from orchestrator.wiring.following import Follower, Seen
 from orchestrator.wiring.interrupts import Interrupts
 from orchestrator.wiring.options import RunOptions
-from orchestrator.wiring.sources import LocalSources
-
-if TYPE_CHECKING:
-    from orchestrator.services.publishing import Remover
 
 log = structlog.get_logger(__name__)
 
@@ -67,21 +64,23 @@ class _Run:
         self, config: Config, job: Job, options: RunOptions, observer: RunObserver
     ) -> None:
         self._config = config
-        self._job = job = requests.for_service(config, job)
+        self._names = several.names_of(config, job)
+        self._versions = several.versions(config, job)
+        #: The job as each service takes it.
+        self._jobs = {
+            name: requests.for_service(config, job.with_(service=name)) for name in self._names
+        }
+        self._job = job = self._jobs[self._names[0]]
         self._options = options
         self._observer = Counting(observer)
         self._clock = SystemClock()
         self._allowance = bounds.allowance(config, job)
+        self._hours = bounds.hours(config, job, options.until, self._clock.now())
+        failures = bounds.failure_bounds(config)
         self._oversight = Oversight(
-            self._observer,
-            self._clock,
-            bounds.hours(config, job, options.until, self._clock.now()),
-            bounds.failure_bounds(config),
-            self._allowance,
+            self._observer, self._clock, self._hours, failures, self._allowance
         )
-        self._service = job.service or config.default_service
-        self._recipe = requests.recipe(job)
-        self._engine: Engine | None = None
+        self._engine: Engine | Fleet | None = None
         self._follower: Follower | None = None
         self._began = time.monotonic()
         self.interrupts = Interrupts(self._drain, observer.note)
@@ -90,7 +89,9 @@ class _Run:
         self._check()
         url = self._config.ledger_url(self._job.name)
         async with SqlLedger(url, self._job.name, clock=self._clock) as ledger:
-            await ledger.begin_run(self._service, self._job.manifest, asdict(self._options))
+            await ledger.begin_run(
+                ", ".join(self._names), self._job.manifest, asdict(self._options)
+            )
             try:
                 taken = await self._take_in(ledger)
             except _Interrupted:
@@ -109,14 +110,15 @@ class _Run:
 
         Raises ``BadInput`` for an unknown service, and for a secret that is not set.
         """
-        service = self._config.service(self._service)
-        if isinstance(service, QencodeService):
-            self._config.secret(service.api_key)
-        if isinstance(service, EdgeService):
-            for secret in (service.client_secret, service.client_id, service.company):
-                self._config.secret(secret)
-        requests.check_secrets(self._job)
-        if self._job.collect is None and requests.leaves_outputs(self._job):
+        for name, job in self._jobs.items():
+            service = self._config.service(name)
+            if isinstance(service, QencodeService):
+                self._config.secret(service.api_key)
+            if isinstance(service, EdgeService):
+                for secret in (service.client_secret, service.client_id, service.company):
+                    self._config.secret(secret)
+            requests.check_secrets(job)
+        if self._job.collect is None and any(map(requests.leaves_outputs, self._jobs.values())):
             self._observer.note(
                 "Outputs without a destination can be downloaded for 24 hours, then they are "
                 "gone: add [collect] to the job to have them fetched."
@@ -136,7 +138,7 @@ class _Run:
     ) -> Ingested:
         return await ledger.ingest(
             rows,
-            self._recipe,
+            self._versions,
             keep_going=self._options.keep_going,
             retry=may_pass,
             order=self._order(),
@@ -166,7 +168,7 @@ class _Run:
         """The same, with plain rows as the ledger stores them."""
         some = read_ready(
             self._job.manifest,
-            self._recipe.plain(),
+            self._versions.plain(),
             fingerprint=self._config.manifest.fingerprint,
             order=self._order(),
         )
@@ -201,59 +203,84 @@ class _Run:
         """Whether the run was closed with something left to do."""
         counts = await ledger.counts()
         left = sum(number for state, number in counts.items() if state not in SETTLED)
+        if isinstance(self._engine, Fleet) and (lost := self._engine.lost):
+            return several.ending(lost, left)
         if self._engine is None or not self._engine.closed or not left:
-            return Ending.FINISHED, ""
-        items = "1 item is" if left == 1 else f"{left:,} items are"
-        return Ending.CLOSED, f"{self._engine.closed}; {items} left for the next run"
+            return Ending.FINISHED, self._shares()
+        return Ending.CLOSED, f"{self._engine.closed}; {several.items(left)} left for the next run"
+
+    def _shares(self) -> str:
+        """Who did how much, where there are several."""
+        if not isinstance(self._engine, Fleet):
+            return ""
+        done = self._engine.dispatcher.done
+        return several.shares({name: done[name] for name in self._names})
 
     async def _run_engine(self, ledger: SqlLedger) -> None:
-        from orchestrator.wiring.callbacks import open_callbacks
-        from orchestrator.wiring.routes import open_route
-        from orchestrator.wiring.verification import build_verifier
+        from orchestrator.services.throttle import Throttle
 
-        bandwidth = self._job.limits.bandwidth
-        service = self._config.service(self._service)
-        async with (
-            open_route(
-                self._config, self._service, self._job, bandwidth, self._observer.note
-            ) as route,
-            open_callbacks(service, self._hint) as self._recipe.callback_url,
-        ):
-            parts = Parts(
-                service=route.service,
-                uploader=route.uploader,
-                sources=LocalSources(self._config.manifest.fingerprint),
-                collector=route.collector,
-                recipe=self._recipe,
-                ledger=ledger,
-                observer=self._heard(route.remover),
-                clock=self._clock,
-                verifier=build_verifier(
-                    self._config.collect, self._job, service, self._observer.note
-                ),
-                room=route.room,
-            )
-            self._engine = Engine(
-                parts,
-                self._limits(),
-                self._patience(),
-                at_most=self._options.limit,
-                admission=self._allowance,
-                follow=self._options.follow,
-            )
+        throttle = Throttle(self._job.limits.bandwidth or self._config.limits.bandwidth)
+
+        def set_bandwidth(rate: int) -> None:
+            throttle.rate = rate
+
+        # Where there are several, each one's failures count for itself.
+        observer = self._observer if len(self._jobs) > 1 else self._oversight
+        async with AsyncExitStack() as stack:
+            berths = [
+                await stack.enter_async_context(
+                    open_berth(
+                        self._config,
+                        name,
+                        job,
+                        requests.recipe(job),
+                        ledger,
+                        observer,
+                        self._clock,
+                        throttle,
+                        self._hint,
+                    )
+                )
+                for name, job in self._jobs.items()
+            ]
+            work = self._work_at(berths, ledger)
             ageing = self._config.queue.ageing_hours * 3600
-            carrier = Carrier(self._job.name, ledger, ageing, self._engine, route.set_bandwidth)
+            carrier = Carrier(
+                self._job.name, ledger, ageing, self._engine, set_bandwidth, self._each()
+            )
             if not self.interrupts.heard():
                 others = [Control(carrier, self._observer.note).run()]
                 if self._follower is not None:
                     others.append(self._follower.run())
                 async with beside(*others):
-                    await self._oversight.run(self._engine)
+                    await work()
 
-    def _heard(self, remover: "Remover | None") -> Observer:
-        from orchestrator.services.publishing import RemovingObserver
+    def _work_at(
+        self, berths: Sequence[Berth], ledger: SqlLedger
+    ) -> Callable[[], Coroutine[Any, Any, None]]:
+        """Build the engine, or one for each service; the answer is the work to do."""
+        at_most, follow = self._options.limit, self._options.follow
+        if len(berths) == 1:
+            berth = berths[0]
+            engine = self._engine = Engine(
+                berth.parts,
+                berth.limits,
+                berth.patience,
+                at_most=at_most,
+                admission=self._allowance,
+                follow=follow,
+            )
+            return lambda: self._oversight.run(engine)
+        failures = bounds.failure_bounds(self._config)
+        rules = Rules(self._hours, failures, self._allowance, at_most, follow)
+        fleet = self._engine = Fleet(berths, rules, ledger, self._observer, self._clock)
+        return fleet.run
 
-        return self._oversight if remover is None else RemovingObserver(self._oversight, remover)
+    def _each(self) -> Mapping[str, Engine]:
+        """The engine of each service, by its name."""
+        if isinstance(self._engine, Fleet):
+            return self._engine.engines
+        return {name: self._engine for name in self._jobs if self._engine is not None}
 
     def _hint(self, task: str) -> None:
         if self._engine is not None:
@@ -262,35 +289,6 @@ class _Run:
     def _drain(self) -> None:
         if self._engine is not None:
             self._engine.drain()
-
-    def _limits(self) -> Limits:
-        """The job's own limits over the service's over the config's."""
-        limits, own = self._config.limits, self._job.limits
-        service = self._config.service(self._service)
-        in_flight = service.max_in_flight or limits.in_flight
-        return Limits(
-            uploads=own.uploads or limits.uploads,
-            starts=own.starts or limits.starts,
-            in_flight=min(in_flight, own.in_flight or in_flight),
-            collects=own.collects or limits.collects,
-            upload_ahead=own.upload_ahead or limits.upload_ahead,
-            starts_per_second=own.starts_per_second or limits.starts_per_second,
-        )
-
-    def _patience(self) -> Patience:
-        retry, service = self._config.retry, self._config.service(self._service)
-        return Patience(
-            attempts=retry.attempts,
-            encodes=retry.encodes,
-            first=retry.first,
-            cap=retry.cap,
-            settle=service.settle,
-            poll_min=service.poll_min,
-            poll_max=service.poll_max,
-            poll_batch=service.poll_batch,
-            stuck_after=service.stuck_after,
-            retry_stuck=service.on_stuck == "retry",
-        )
 
     # --- the end ------------------------------------------------------------------
 

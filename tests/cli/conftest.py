@@ -40,6 +40,7 @@ class Options:
     limit: int | None = None
     follow: bool = False
     until: str | None = None
+    services: tuple[str, ...] = ()
 
 
 @dataclass

@@ -50,6 +50,18 @@ def test_options_reach_the_run(wired, typed):
     assert wired.calls == [("run", "night", Options("x.csv", "qencode", True, 7))]
 
 
+def test_several_services_reach_the_run(wired, typed):
+    assert typed("run", "night", "--services", "edge, local,").exit_code == 0
+    assert wired.calls == [("run", "night", Options(services=("edge", "local")))]
+
+
+def test_one_service_or_several(wired, typed):
+    result = typed("run", "night", "--services", "edge,local", "--service", "edge")
+    assert result.exit_code == 2
+    assert "exclude each other" in result.stderr
+    assert wired.calls == []
+
+
 def test_the_summary_names_the_job_as_it_was_typed(wired, typed):
     result = typed("run", "jobs/night.toml")
     assert "finished" in result.stdout

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -156,3 +156,15 @@ async def test_a_fault_beside_a_run_leaves_the_run_alone():
 
     async with beside(breaks()):
         await asyncio.sleep(0)
+
+
+async def test_limits_of_one_service_of_several(tmp_path):
+    both, one = FakeEngine(), FakeEngine()
+    async with house(tmp_path, both) as carrier:
+        carrier = replace(carrier, services={"edge": one, "local": FakeEngine()})
+        said = await carrier.carry_out(Limit(in_flight=3, service="edge"))
+        nowhere = await carrier.carry_out(Limit(in_flight=3, service="egde"))
+    assert said.message == "for the rest of this run at edge: at most 3 encodes in flight"
+    assert one.asked == [{"in_flight": 3, "uploads": None, "starts_per_second": None}]
+    assert both.asked == []
+    assert nowhere == Answer(False, "the run has no service 'egde'; it has: edge, local")
