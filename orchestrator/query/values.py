@@ -45,6 +45,8 @@ _NTSC: Final = {
 }
 _NTSC_SHORT: Final = {exact: short for short, exact in reversed(_NTSC.items())}
 _FASTEST = 480
+#: A frame in a quarter of an hour; less is a slip.
+_SLOWEST = Fraction(1, 1000)
 
 
 def refuse(message: str, hint: str = "", field: str = "") -> PydanticCustomError:
@@ -140,8 +142,8 @@ def _rate(value: object) -> Fraction:
     if rate is None:
         hint = 'write frames per second: 25, "29.97" or "30000/1001"'
         raise refuse(f"{shown(value)} is not a frame rate", hint)
-    if not 0 < rate <= _FASTEST:
-        raise refuse(f"a frame rate lies above 0 and at most at {_FASTEST}, not at {shown(value)}")
+    if not _SLOWEST <= rate <= _FASTEST:
+        raise refuse(f"a frame rate lies at {float(_SLOWEST)} to {_FASTEST}, not at {shown(value)}")
     return _NTSC.get(rate, rate)
 
 
