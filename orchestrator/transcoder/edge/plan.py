@@ -1,7 +1,7 @@
 """The plan of an order: the query's own, with what its formats can't say put right."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from orchestrator.query import AdvancedHls, CodecParameters, Format, Logo, Mp4, Stream, Webm
@@ -21,8 +21,10 @@ from orchestrator.transcoder.plan.steps import Chain
 from orchestrator.transcoder.ports import MediaError, Missed
 from orchestrator.transcoder.streams import Probe
 
-#: What a bitrate that must not be passed aims at: encoders miss their aim by a little.
-_BELOW: Final = 0.97
+#: What a bitrate that must not be passed aims at; what an encoder's buffer lends it at
+#: the beginning goes into the rest, so it is a share of the film's length, in seconds.
+_BELOW, _BUFFER = 0.95, 0.05
+_LEAST_BUFFER, _MOST_BUFFER = 0.1, 1.0
 #: The muxer of a picture alone, by its codec.
 _BARE: Final = {"h264": "h264", "hevc": "hevc", "mpeg2video": "mpeg2video"}
 #: The bitrates that encoders of MPEG audio and AC-3 take, kbit/s (ISO/IEC 11172-3,
@@ -52,13 +54,38 @@ def overlay_key(overlay: Overlay) -> str:
 # --- restrict_bitrate ------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """The source's bitrate in kbit/s, and the seconds that an encoder keeps it over."""
+
+    rate: float
+    buffer: float
+
+    @classmethod
+    def of(cls, probe: Probe) -> "_Limit":
+        seconds = (probe.duration or 0.0) * _BUFFER
+        return cls(_bitrate(probe), min(max(seconds, _LEAST_BUFFER), _MOST_BUFFER))
+
+    @property
+    def aim(self) -> int:
+        """What the encoder is told, which keeps what comes out below the rate."""
+        return max(1, int(self.rate * _BELOW))
+
+    @property
+    def size(self) -> int:
+        """The buffer's, in kbit."""
+        return max(1, int(self.rate * self.buffer))
+
+    def holds(self, profile: Profile) -> bool:
+        """Whether it is what a profile is restricted to."""
+        return profile.restrict_bitrate and self.rate < profile.video_bitrate
+
+
 def _restrained(query: OrderQuery, probe: Probe) -> OrderQuery:
     """With the source's bitrate where a profile wants no more than that."""
-    source = _bitrate(probe)
+    limit = _Limit.of(probe)
     formats = tuple(
-        _limited(each, source)
-        if made.profile and made.profile.restrict_bitrate and source < made.profile.video_bitrate
-        else each
+        _limited(each, limit) if made.profile and limit.holds(made.profile) else each
         for each, made in zip(query.format, query.made, strict=True)
     )
     return query.model_copy(update={"format": formats})
@@ -74,21 +101,21 @@ def _bitrate(probe: Probe) -> float:
     return rate / 1000 if rate else float("inf")
 
 
-def _limited(asked: Format, source: float) -> Format:
+def _limited(asked: Format, limit: _Limit) -> Format:
     if isinstance(asked, AdvancedHls):
-        streams = tuple(each.model_copy(update=_capped(each, source)) for each in asked.stream)
+        streams = tuple(each.model_copy(update=_capped(each, limit)) for each in asked.stream)
         return asked.model_copy(update={"stream": streams})
     if isinstance(asked, Mp4 | Webm):
-        return asked.model_copy(update=_capped(asked, source))
+        return asked.model_copy(update=_capped(asked, limit))
     return asked
 
 
-def _capped(asked: Mp4 | Webm | Stream, source: float) -> dict[str, Any]:
+def _capped(asked: Mp4 | Webm | Stream, limit: _Limit) -> dict[str, Any]:
     unit = 1000 if asked.video_codec == "libx264" else 1  # Mbit/s, or kbit/s
     given = asked.video_codec_parameters or CodecParameters()
-    most = {"max_rate": source / unit, "bufsize": source / unit}
+    most = {"max_rate": limit.aim / unit, "bufsize": limit.size / unit}
     return {
-        "bitrate": max(1, int(source * _BELOW)),
+        "bitrate": limit.aim,
         "video_codec_parameters": given.model_copy(update=most),
     }
 
@@ -163,19 +190,18 @@ def _picture(made: Rendition, profile: Profile, probe: Probe) -> Rendition:
         stream = f"0:{probe.video[0].index}"
         return replace(made, picture=None, copied=(stream, *made.copied))
     if profile.video_codec == "mpeg2video" and made.picture is not None:
-        limit = _bitrate(probe) if profile.restrict_bitrate else float("inf")
-        options = _mpeg2(profile, limit)
+        options = _mpeg2(profile, _Limit.of(probe))
         return replace(made, picture=replace(made.picture, options=options))
     return made
 
 
-def _mpeg2(profile: Profile, limit: float) -> tuple[str, ...]:
-    """Main profile: pictures of half a second, which is what receivers expect."""
+def _mpeg2(profile: Profile, limit: _Limit) -> tuple[str, ...]:
+    """Groups of half a second, which is what receivers expect."""
     rate = profile.video_bitrate
     most: tuple[str, ...] = ()
-    if limit < rate:
-        rate = max(1, int(limit * _BELOW))
-        most = ("-maxrate", f"{int(limit)}k", "-bufsize", f"{int(limit)}k")
+    if limit.holds(profile):
+        rate = limit.aim
+        most = ("-maxrate", f"{rate}k", "-bufsize", f"{limit.size}k")
     return ("-c:v", "mpeg2video", "-b:v", f"{rate}k", *most, "-g", "12", "-pix_fmt", "yuv420p")
 
 
