@@ -64,8 +64,8 @@ async def killed(folder: Path, times: int) -> TwoServices:
 
 @pytest.mark.timeout(120)
 async def test_killed_a_few_times(tmp_path: Path) -> None:
-    campaign = await killed(tmp_path, 6)
-    assert campaign.kills == 6
+    campaign = await killed(tmp_path, 4)
+    assert campaign.kills == 4
     assert {"remote", "second"} in campaign.shares
 
 

@@ -9,11 +9,13 @@ import pytest
 
 from orchestrator.config import Config, load_config
 from orchestrator.model.errors import BadInput
+from orchestrator.model.items import Row, StitchPart
 from orchestrator.model.outcome import Ending, RunOutcome
 from orchestrator.model.states import State
 from orchestrator.query import load_job
 from orchestrator.report import QuietObserver
 from orchestrator.wiring import RunOptions, run_job, validate_job
+from orchestrator.wiring.several import versions
 from tests.media import coded_clip
 
 CONFIG = """
@@ -162,3 +164,49 @@ def test_a_job_names_one_service_or_several(place: Place) -> None:
     place.job_file.write_text('service = "one"\n' + JOB)
     with pytest.raises(BadInput, match="beside `services`"):
         load_job(place.job_file)
+
+
+BOTH = """
+manifest = "manifest.csv"
+[query]
+[[query.format]]
+output = "mp4"
+height = {height}
+[order]
+destinations = ["ftp://host/{{stem}}"]
+[[order.jobs]]
+label = "{label}"
+filename = "a.mp4"
+profile = "small"
+"""
+
+
+def test_a_version_covers_both_requests_whoever_takes_the_item(place: Place) -> None:
+    def digest(row: Row, height: int = 32, label: str = "phone", **services: object) -> str:
+        place.job_file.write_text(BOTH.format(height=height, label=label))
+        job = load_job(place.job_file).with_(**services)  # type: ignore[arg-type]
+        return versions(place.config, job).digest(row)
+
+    row = Row("k", "http://host/k.mp4", fields={"stem": "k", "service": ""})
+    named = Row("k", "http://host/k.mp4", fields={"stem": "k", "service": "edge"})
+    both = digest(row, services=("one", "edge"))
+    assert digest(named, services=("one", "edge")) == both
+    assert digest(row, service="one") == digest(row, service="edge") == both
+    assert digest(row, height=64, services=("one", "edge")) != both
+    assert digest(row, label="tablet", services=("one", "edge")) != both
+
+
+def test_a_stitch_list_is_for_the_service_that_takes_it(place: Place) -> None:
+    place.job_file.write_text(BOTH.format(height=32, label="phone"))
+    job = load_job(place.job_file)
+    row = Row("k", None, (StitchPart("http://host/k.mp4"),), fields={"stem": "k"})
+    assert versions(place.config, job.with_(services=("one", "edge"))).check(row) is None
+
+
+def test_only_a_manifest_with_services_is_looked_at_row_by_row(place: Place) -> None:
+    job = load_job(place.job_file)
+    shared = versions(place.config, job).plain()
+    alone = versions(place.config, job.with_(service="one")).plain()
+    assert shared is not None
+    assert alone is not None
+    assert (shared.looked_at, alone.looked_at) == (("service",), ())
