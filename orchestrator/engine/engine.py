@@ -214,13 +214,19 @@ class Engine:
         self._gate.when_turned = call
 
     async def give_back(
-        self, reason: str, *, most: int | None = None, prepared: bool = False
+        self,
+        reason: str,
+        *,
+        most: int | None = None,
+        prepared: bool = False,
+        uploaded: bool = False,
     ) -> list[int]:
         """Let go, for another service, of what was not begun; the items' numbers.
 
-        ``most`` of it, what came last; ``prepared``: also what has only been announced.
+        ``most`` of it, what came last; ``prepared`` and ``uploaded``: ``Work.can_move``.
         """
-        going = [work for work in self._works.values() if work.can_move(prepared=prepared)]
+        works = self._works.values()
+        going = [each for each in works if each.can_move(prepared=prepared, uploaded=uploaded)]
         going = going if most is None else going[-most:]
         for work in going:
             self._withdraw(work)

@@ -98,7 +98,7 @@ class _Ship:
     async def leave(self, word: str, now: float) -> None:
         """The engine has ended: all that it had not started may be begun elsewhere."""
         reason = f"{self.name} is {word}"
-        await self.engine.give_back(reason, prepared=True)
+        await self.engine.give_back(reason, uploaded=True)
         async for item, was in self.share.leave(reason, now):
             self._oversight.moved(item, was)
 

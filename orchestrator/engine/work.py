@@ -32,10 +32,11 @@ class Work:
     outputs: tuple[Output, ...] | None = None
     scope: anyio.CancelScope | None = None
 
-    def can_move(self, *, prepared: bool) -> bool:
-        """Whether it could begin anew elsewhere, no upload and no start being lost by it.
+    def can_move(self, *, prepared: bool, uploaded: bool) -> bool:
+        """Whether it could begin anew elsewhere: it has certainly not been started.
 
-        ``prepared``: also where the service was told of it, and has a task for it.
+        ``prepared``: also where the service was told of it, and has a task for it;
+        ``uploaded``: even where that costs another upload.
         """
         item = self.item
         if self.dropped or (self.scope is not None and not self.asking):
@@ -43,7 +44,7 @@ class Work:
         if item.state is State.PENDING:
             return True
         at_rest = item.state in (State.UPLOADED, State.STARTING) and not self.uncertain
-        return prepared and at_rest and not item.is_local
+        return at_rest and (uploaded or (prepared and not item.is_local))
 
     def next_step(self) -> None:
         """The step succeeded: the next one begins with a clean count."""

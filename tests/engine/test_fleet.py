@@ -109,10 +109,9 @@ async def test_a_suspended_service_ends_alone(
         await fleet.run()
         counts = dict(await ledger.counts())
     assert list(fleet.lost) == ["a"]
-    left = counts.get(State.ENCODING, 0) + counts.get(State.STARTING, 0)
-    left += counts.get(State.COLLECTING, 0)
+    left = counts.get(State.ENCODING, 0) + counts.get(State.COLLECTING, 0)
     assert counts[State.COMPLETED] + left == 60
-    assert left <= LIMITS.in_flight + LIMITS.starts
+    assert left <= LIMITS.in_flight
     assert max(place.starts().values()) == 1
     assert "b: a is suspended" in place.all_notes()
 
