@@ -16,7 +16,8 @@ from benchmarks.uploading.process import Process, running
 from orchestrator.model.items import Attempt
 from orchestrator.services import Http, QencodeService
 from orchestrator.services.urls import absolute
-from orchestrator.transcoder import Transcoder, TranscoderSettings
+from orchestrator.transcoder.server import Transcoder
+from orchestrator.transcoder.settings import TranscoderSettings
 
 _KEY = "benchmark"
 

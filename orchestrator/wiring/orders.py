@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from orchestrator.config import Config
 from orchestrator.model.errors import BadInput
@@ -24,17 +24,8 @@ from orchestrator.services.publishing import (
 from orchestrator.services.throttle import Throttle
 from orchestrator.storage import Reach, Refused, Resumable, Target, open_place
 from orchestrator.storage.disk import Disk
+from orchestrator.wiring.account import Account
 from orchestrator.wiring.reading import RemoteReader
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Where a service is, and what it knows us by: one company's client, for orders."""
-
-    url: str
-    secret: str = field(repr=False)
-    client: str = ""
-    company: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,11 @@
 """Builds what stands between the engine and one configured service."""
 
 import os
-import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING
 
 from orchestrator.config import Config
 from orchestrator.model.items import Item, Output
@@ -18,19 +16,14 @@ from orchestrator.services.collect import HttpCollector
 from orchestrator.services.disk_room import DiskRoom
 from orchestrator.services.folder_output import is_folder
 from orchestrator.services.http import Http
-from orchestrator.services.publishing import Remover
 from orchestrator.services.qencode import QencodeService
 from orchestrator.services.throttle import Throttle
 from orchestrator.services.tus import TusUploader
 from orchestrator.settings import AnyService, EdgeService, TranscoderService
-from orchestrator.transcoder import Transcoder, TranscoderSettings
-from orchestrator.transcoder.encoder import FfmpegEncoder
-from orchestrator.transcoder.folders import CURVES
-from orchestrator.transcoder.runner import Limits
-from orchestrator.transcoder.settings import EDGE_CLIENT, EDGE_COMPANY
-from orchestrator.transcoder.speech import Speech
-from orchestrator.transcoder.toolchain import find_toolchain
-from orchestrator.wiring.orders import Account, open_orders
+from orchestrator.wiring.account import Account
+
+if TYPE_CHECKING:
+    from orchestrator.services.publishing import Remover
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +36,7 @@ class Route:
     room: Room
     throttle: Throttle
     #: Removes published sources of items that failed; None where nothing is removed.
-    remover: Remover | None = None
+    remover: "Remover | None" = None
 
     def set_bandwidth(self, rate: int | None) -> None:
         """Limit all uploads together to ``rate`` bytes per second from now on; None: no limit."""
@@ -86,6 +79,8 @@ async def open_route(
             room=DiskRoom(config.collect.min_free),
         )
         if isinstance(settings, EdgeService) or (job is not None and job.order is not None):
+            from orchestrator.wiring.orders import open_orders
+
             orders = await stack.enter_async_context(
                 open_orders(config, name, job, account, http, throttle, place, note)
             )
@@ -119,40 +114,13 @@ async def open_route(
 async def _account(config: Config, settings: AnyService, stack: AsyncExitStack) -> Account:
     """How the service is reached; one inside this process is started."""
     if isinstance(settings, TranscoderService):
-        url, key = await stack.enter_async_context(_inside(settings))
-        return Account(url, key, EDGE_CLIENT, EDGE_COMPANY)
+        from orchestrator.wiring.inside import inside
+
+        return await stack.enter_async_context(inside(settings))
     if isinstance(settings, EdgeService):
         told = (settings.client_secret, settings.client_id, settings.company)
         return Account(settings.url, *(config.secret(each) for each in told))
     return Account(settings.url, config.secret(settings.api_key))
-
-
-@asynccontextmanager
-async def _inside(settings: TranscoderService) -> AsyncIterator[tuple[str, str]]:
-    """The transcoder in this process: its URL, and a key that only we know."""
-    key = secrets.token_hex(16)
-    toolchain = find_toolchain(settings.ffmpeg, settings.ffprobe)
-    served = TranscoderSettings(
-        data=settings.data,
-        api_keys=(SecretStr(key),),
-        workers=settings.workers or 0,
-        local_roots=settings.local_roots,
-        min_free_bytes=settings.min_free,
-        keep_hours=settings.keep_hours,
-        allow_private_sources=settings.private_sources,
-        speech_models=settings.speech_models,
-    )
-    limits = Limits(nice=settings.nice)
-    speech = Speech(toolchain, served.speech_models, threads=served.threads, limits=limits)
-    encoder = FfmpegEncoder(
-        toolchain,
-        threads=served.threads,
-        nice=settings.nice,
-        speech=speech,
-        curves=served.data / CURVES,
-    )
-    async with Transcoder(served, encoder) as transcoder:
-        yield transcoder.url, key
 
 
 @dataclass(frozen=True, slots=True)

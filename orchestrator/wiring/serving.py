@@ -8,11 +8,12 @@ import anyio
 from pydantic import SecretStr
 
 from orchestrator.config import Config
-from orchestrator.transcoder import Transcoder, TranscoderSettings
 from orchestrator.transcoder.encoder import FfmpegEncoder
 from orchestrator.transcoder.folders import CURVES
 from orchestrator.transcoder.runner import Limits
 from orchestrator.transcoder.samples import make_samples as samples
+from orchestrator.transcoder.server import Transcoder
+from orchestrator.transcoder.settings import TranscoderSettings
 from orchestrator.transcoder.speech import Speech
 from orchestrator.transcoder.toolchain import find_toolchain
 

@@ -12,7 +12,8 @@ import webvtt
 from qencode3 import tus_uploader
 from qencode3.client import Client as Sdk
 
-from orchestrator.transcoder import Transcoder, TranscoderSettings
+from orchestrator.transcoder.server import Transcoder
+from orchestrator.transcoder.settings import TranscoderSettings
 from tests.jobs import examples
 from tests.jobs.conftest import served
 from tests.media import (

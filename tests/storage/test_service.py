@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.transcoder import Transcoder
+from orchestrator.transcoder.server import Transcoder
 from tests.transcoder.client import Client
 from tests.transcoder.conftest import encoder, http, settings  # noqa: F401 - fixtures
 

@@ -7,7 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from orchestrator.transcoder import Transcoder, TranscoderSettings
+from orchestrator.transcoder.server import Transcoder
+from orchestrator.transcoder.settings import TranscoderSettings
 from tests.transcoder.client import KEY, Client
 from tests.transcoder.fakes import FakeEncoder
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import structlog
 
-from orchestrator.transcoder import Transcoder, TranscoderSettings
+from orchestrator.transcoder.server import Transcoder
+from orchestrator.transcoder.settings import TranscoderSettings
 from tests.transcoder.client import KEY
 from tests.transcoder.fakes import FakeEncoder
 

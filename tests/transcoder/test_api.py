@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from orchestrator.transcoder import Transcoder
 from orchestrator.transcoder import api as api_module
+from orchestrator.transcoder.server import Transcoder
 from tests.transcoder.client import KEY, ONE_MP4, Client
 
 ALL = [{"output": "mp4", "tag": "480p"}, {"output": "thumbnail", "time": 0.5}]

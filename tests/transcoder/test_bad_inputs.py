@@ -14,9 +14,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from orchestrator.transcoder import Transcoder, TranscoderSettings
 from orchestrator.transcoder.ports import MediaError
 from orchestrator.transcoder.probe import probe_source
+from orchestrator.transcoder.server import Transcoder
+from orchestrator.transcoder.settings import TranscoderSettings
 from tests.media import children, toolchain
 from tests.transcoder.bad_files import FILES, clip, cut, fast
 from tests.transcoder.client import BYTES, KEY, Client

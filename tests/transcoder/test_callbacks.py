@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from orchestrator.services.callbacks import CallbackReceiver
-from orchestrator.transcoder import Transcoder
 from orchestrator.transcoder.callbacks import sender
+from orchestrator.transcoder.server import Transcoder
 from tests.transcoder.client import ONE_MP4, Client
 from tests.transcoder.endpoint import listening
 

@@ -6,7 +6,7 @@ from typing import Any
 import m3u8
 import pytest
 
-from orchestrator.transcoder import Transcoder
+from orchestrator.transcoder.server import Transcoder
 from tests.media import coded_clip
 from tests.transcoder.client import Client
 from tests.transcoder.manifests import check_master, check_mpd

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from orchestrator.transcoder import Transcoder
 from orchestrator.transcoder.profiles import Profiles
+from orchestrator.transcoder.server import Transcoder
 from tests.transcoder.client import Client
 
 SMALL = {"output": "mp4", "tag": "small", "height": 120}

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 
-from orchestrator.transcoder import Transcoder
+from orchestrator.transcoder.server import Transcoder
 from tests.transcoder.client import Client
 
 

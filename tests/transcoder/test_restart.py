@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from orchestrator.model.errors import BadInput
-from orchestrator.transcoder import Transcoder, TranscoderSettings
 from orchestrator.transcoder.folders import DataFolderInUse
+from orchestrator.transcoder.server import Transcoder
+from orchestrator.transcoder.settings import TranscoderSettings
 from tests.transcoder.client import BYTES, KEY, TUS, Client
 
 

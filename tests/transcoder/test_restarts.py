@@ -5,9 +5,9 @@ import json
 import pytest
 
 from orchestrator.services.qencode_status import read_status
-from orchestrator.transcoder import Transcoder
 from orchestrator.transcoder.ports import EncodingFailed, MediaError
 from orchestrator.transcoder.room import Room
+from orchestrator.transcoder.server import Transcoder
 from tests.transcoder.client import ONE_MP4, Client
 from tests.transcoder.endpoint import listening
 

@@ -13,7 +13,7 @@ import qencode3.task
 from qencode3 import tus_uploader
 from qencode3.client import Client as Sdk
 
-from orchestrator.transcoder import Transcoder
+from orchestrator.transcoder.server import Transcoder
 from orchestrator.transcoder.toolchain import find_toolchain
 from tests.transcoder.client import KEY
 

@@ -9,9 +9,9 @@ import srt
 import webvtt
 
 from orchestrator.query import parse_query
-from orchestrator.transcoder import Transcoder
 from orchestrator.transcoder.encoder import FfmpegEncoder
 from orchestrator.transcoder.ports import Encoded, Inputs, MediaError, Produced, SourceFile
+from orchestrator.transcoder.server import Transcoder
 from orchestrator.transcoder.speech import Speech
 from tests.media import coded_clip, ffmpeg, toolchain
 from tests.transcoder.client import Client

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from orchestrator.transcoder import Transcoder
+from orchestrator.transcoder.server import Transcoder
 from tests.transcoder.client import Client
 
 SOFT = [{"output": "mp4"}, {"output": "mp4", "tag": "extra", "allow_soft_fail": 1}]

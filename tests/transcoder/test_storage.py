@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from orchestrator.transcoder import Transcoder
+from orchestrator.transcoder.server import Transcoder
 from tests.transcoder.client import Client
 
 THUMBNAILS = {"output": "thumbnails", "interval": 10}

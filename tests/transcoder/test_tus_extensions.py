@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from orchestrator.transcoder import Transcoder
+from orchestrator.transcoder.server import Transcoder
 from tests.transcoder.client import BYTES, TUS, Client
 
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from orchestrator.transcoder import Transcoder, TranscoderSettings
+from orchestrator.transcoder.server import Transcoder
+from orchestrator.transcoder.settings import TranscoderSettings
 from tests.transcoder.client import BYTES, KEY, TUS, Client
 from tests.transcoder.fakes import FakeEncoder
 

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from orchestrator.transcoder import Transcoder
 from orchestrator.transcoder.ports import Encoded, Inputs, MediaError, Produced, SourceFile
+from orchestrator.transcoder.server import Transcoder
 from tests.media import ffmpeg
 from tests.transcoder.client import Client
 from tests.transcoder.encodes import Listener, encode, inputs

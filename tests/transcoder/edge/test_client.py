@@ -10,7 +10,7 @@ from orchestrator.model.ports import Phase
 from orchestrator.services.edge import EdgeClient, EdgeService
 from orchestrator.services.http import Http
 from orchestrator.services.refusals import NotThere
-from orchestrator.transcoder import Transcoder
+from orchestrator.transcoder.server import Transcoder
 from tests.services.contract_service import ServiceContract
 from tests.transcoder.client import KEY
 from tests.transcoder.edge.conftest import CLIENT, COMPANY, PROFILE, an_order

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.transcoder import Transcoder
+from orchestrator.transcoder.server import Transcoder
 from tests.media import ffmpeg, stream
 from tests.storage.servers import KEY as USER
 from tests.storage.servers import SECRET as PASSWORD

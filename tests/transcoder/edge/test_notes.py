@@ -12,9 +12,9 @@ import trustme
 from aiohttp import web
 from aiosmtpd.smtp import SMTP, AuthResult
 
-from orchestrator.transcoder import Transcoder
 from orchestrator.transcoder.callbacks import sender
 from orchestrator.transcoder.ports import MediaError
+from orchestrator.transcoder.server import Transcoder
 from orchestrator.transcoder.settings import Smtp
 from tests.storage.servers import KEY as USER
 from tests.storage.servers import SECRET as PASSWORD

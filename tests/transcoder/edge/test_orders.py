@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.transcoder import Transcoder
 from orchestrator.transcoder.ports import MediaError
+from orchestrator.transcoder.server import Transcoder
 from orchestrator.transcoder.settings import EdgeAccount
 from tests.storage.servers import KEY as USER
 from tests.storage.servers import SECRET as PASSWORD

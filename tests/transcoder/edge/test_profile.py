@@ -3,9 +3,9 @@
 import pytest
 
 from orchestrator.query import QueryError
-from orchestrator.transcoder import Transcoder
 from orchestrator.transcoder.edge.profile import ALLOWED, parse_profile
 from orchestrator.transcoder.edge.query import check_makeable
+from orchestrator.transcoder.server import Transcoder
 from tests.transcoder.edge.conftest import PROFILE, Plain
 
 OVERLAY = {"profile_type": "overlay", "url": "https://example.com/logo.png"}

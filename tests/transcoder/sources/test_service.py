@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 from aiohttp import web
 
-from orchestrator.transcoder import Transcoder
+from orchestrator.transcoder.server import Transcoder
 from tests.transcoder.client import Client
 from tests.transcoder.sources.servers import serving
 
