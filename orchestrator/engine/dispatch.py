@@ -27,6 +27,9 @@ PAGE = 512
 #: Items in memory that nobody can take now; with so many, no more are read.
 MOST = 20_000
 
+#: Seconds. UNIX times are too coarse to wait for less: it would be no wait at all.
+SOON = 0.01
+
 #: Trouble of a service that most items fail at.
 FAILING = "failing"
 
@@ -152,7 +155,7 @@ class Dispatcher:
                     member.engine.full("")
         vacancy = self.members[name].engine.vacancy()
         if vacancy.trouble and 0 < vacancy.again < float("inf"):
-            again = self._clock.now() + vacancy.again
+            again = self._clock.now() + max(vacancy.again, SOON)
             return again if due is None else min(due, again)
         return due
 
