@@ -366,6 +366,23 @@ class LogConfig(Section):
     )
 
 
+class OrderClient(Section):
+    """Who may send orders: the client's secret, and the company that it speaks for."""
+
+    secret: str = Field(repr=False, description="Its secret, as in ${env:EDGE_SECRET}.")
+    company: str = Field("1", description="The company in the paths of its calls.")
+
+
+class Mail(Section):
+    """The server that mails about orders go through."""
+
+    server: Address = Field(description="host:port of the SMTP server.")
+    sender: str = Field(description="The address that mails come from.")
+    starttls: bool = Field(False, description="Whether the connection is secured first.")
+    user: str = Field("", description="The user to log in as; without it, nobody logs in.")
+    password: str = Field("", repr=False, description="Its password, as in ${env:SMTP_PASSWORD}.")
+
+
 class ServeConfig(_Encoding):
     """The transcoding service for others to use: ``orchestrator serve``."""
 
@@ -395,4 +412,12 @@ class ServeConfig(_Encoding):
     )
     max_upload: Bytes | None = Field(
         None, description="The largest upload or download of a source; without it, no limit."
+    )
+    clients: dict[str, OrderClient] = Field(
+        {},
+        description="Who may send orders, by client id; without any, the client orchestrator of "
+        "company 1, whose secret is the API key.",
+    )
+    mail: Mail | None = Field(
+        None, description="How orders send mail; without it, they say that they can't."
     )

@@ -13,7 +13,7 @@ from orchestrator.transcoder.folders import CURVES
 from orchestrator.transcoder.runner import Limits
 from orchestrator.transcoder.samples import make_samples as samples
 from orchestrator.transcoder.server import Transcoder
-from orchestrator.transcoder.settings import TranscoderSettings
+from orchestrator.transcoder.settings import EdgeAccount, Smtp, TranscoderSettings
 from orchestrator.transcoder.speech import Speech
 from orchestrator.transcoder.toolchain import find_toolchain
 
@@ -41,6 +41,11 @@ async def serve(config: Config, listen: str | None, ready: Callable[[str], None]
         profiles=settings.profiles,
         transfers=settings.transfers,
         speech_models=settings.speech_models,
+        edge_clients={
+            name: EdgeAccount(secret=SecretStr(config.secret(each.secret)), company=each.company)
+            for name, each in settings.clients.items()
+        },
+        smtp=_smtp(config),
     )
     limits = Limits(nice=settings.nice)
     speech = Speech(toolchain, served.speech_models, threads=served.threads, limits=limits)
@@ -56,6 +61,19 @@ async def serve(config: Config, listen: str | None, ready: Callable[[str], None]
             ready(transcoder.url)
             async for _ in signals:
                 return
+
+
+def _smtp(config: Config) -> Smtp | None:
+    mail = config.serve.mail
+    if mail is None:
+        return None
+    return Smtp(
+        server=mail.server,
+        sender=mail.sender,
+        starttls=mail.starttls,
+        user=mail.user,
+        password=SecretStr(config.secret(mail.password)),
+    )
 
 
 async def make_samples(folder: Path) -> list[Path]:
