@@ -72,6 +72,7 @@ async def test_a_run_is_paused_reordered_cut_down_and_goes_on(home: House) -> No
         assert home.sound()
 
 
+@pytest.mark.slow
 async def test_what_was_cancelled_while_encoding_is_let_go_and_may_be_retried(home: House) -> None:
     async with served(home) as (_, proxy):
         proxy.hold("status")
@@ -102,6 +103,7 @@ async def test_what_was_cancelled_while_encoding_is_let_go_and_may_be_retried(ho
         assert home.starts()[1:] == ["b.mp4", "a.mp4"]
 
 
+@pytest.mark.slow
 async def test_a_run_that_follows_takes_up_what_is_added_and_ends_by_ctrl_c(home: House) -> None:
     listed = home.folder / "list.txt"
     listed.write_text("clips/a.mp4\n")

@@ -45,15 +45,15 @@ async def killed_at(home: House, proxy: Proxy, word: str, at: str) -> None:
 @pytest.mark.parametrize(
     ("word", "at"),
     [
-        ("access_token", REQUEST),
+        pytest.param("access_token", REQUEST, marks=pytest.mark.slow),
         ("create_task", ANSWER),
         ("upload_file", REQUEST),
-        ("upload_file", ANSWER),
-        ("start_encode2", REQUEST),
+        pytest.param("upload_file", ANSWER, marks=pytest.mark.slow),
+        pytest.param("start_encode2", REQUEST, marks=pytest.mark.slow),
         ("start_encode2", ANSWER),
-        ("status", REQUEST),
-        ("download", REQUEST),
-        ("download", ANSWER),
+        pytest.param("status", REQUEST, marks=pytest.mark.slow),
+        pytest.param("download", REQUEST, marks=pytest.mark.slow),
+        pytest.param("download", ANSWER, marks=pytest.mark.slow),
     ],
 )
 async def test_killed_around_a_request(home: House, word: str, at: str) -> None:
@@ -62,7 +62,14 @@ async def test_killed_around_a_request(home: House, word: str, at: str) -> None:
         await finishes(home)
 
 
-@pytest.mark.parametrize("state", ["uploading", "encoding", "collecting"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param("uploading", marks=pytest.mark.slow),
+        "encoding",
+        pytest.param("collecting", marks=pytest.mark.slow),
+    ],
+)
 async def test_killed_as_soon_as_a_state_is_on_record(home: House, state: str) -> None:
     async with served(home):
         async with running(home) as program:

@@ -84,6 +84,7 @@ class Encoding:
         order.update(status="FINISHED", duration=1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_killed_a_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seed = int(os.environ.get("KILL_SEED") or random.randrange(2**32))

@@ -62,6 +62,7 @@ async def killed(folder: Path, times: int) -> TwoServices:
     return campaign
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 async def test_killed_a_few_times(tmp_path: Path) -> None:
     campaign = await killed(tmp_path, 4)

@@ -75,6 +75,7 @@ async def test_killed_in_the_middle_of_an_encode(tmp_path, http):
     assert starts == [(task, "7", f"tus:{upload}")]
 
 
+@pytest.mark.slow
 async def test_an_encode_that_kills_the_process_is_given_up(tmp_path, http):
     data = tmp_path / "data"
     async with process(data, hang=True) as url:

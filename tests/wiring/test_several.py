@@ -98,6 +98,7 @@ def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
+@pytest.mark.slow
 async def test_twenty_clips_on_both_and_on_each_alone(place: Place) -> None:
     place.clips([{} for _ in range(20)])
     outcome = await place.run()
