@@ -71,13 +71,6 @@ async def open_route(
         throttle = throttle or Throttle(bandwidth or config.limits.bandwidth)
         expectations = Expectations(job.query) if job else None
         place = Placement(job.collect if job else None, expectations)
-        collector = HttpCollector(
-            http,
-            account.url,
-            place,
-            expectations=expectations,
-            room=DiskRoom(config.collect.min_free),
-        )
         if isinstance(settings, EdgeService) or (job is not None and job.order is not None):
             from orchestrator.wiring.orders import open_orders
 
@@ -92,23 +85,8 @@ async def open_route(
                 throttle=throttle,
                 remover=orders.remover,
             )
-            return
-        upload = config.upload
-        yield Route(
-            service=QencodeService(name, http, account.url, account.secret, env=os.environ),
-            uploader=TusUploader(
-                http,
-                account.url,
-                chunk=upload.chunk,
-                small=upload.small,
-                checksum=upload.checksum,
-                stall=upload.stall,
-                throttle=throttle,
-            ),
-            collector=collector,
-            room=collector,
-            throttle=throttle,
-        )
+        else:
+            yield _tasks(config, name, account, http, throttle, place)
 
 
 async def _account(config: Config, settings: AnyService, stack: AsyncExitStack) -> Account:
@@ -141,3 +119,32 @@ class Placement:
             return folder / self.collect.folder_name(expected.folder or tag if expected else tag)
         ext = output.url.rpartition("/")[2].partition("?")[0].rpartition(".")[2]
         return folder / self.collect.file_name(tag, ext, item.fields)
+
+
+def _tasks(
+    config: Config, name: str, account: Account, http: Http, throttle: Throttle, place: Placement
+) -> Route:
+    """The way to a service that takes uploads and tasks, as Qencode's does."""
+    upload = config.upload
+    collector = HttpCollector(
+        http,
+        account.url,
+        place,
+        expectations=place.expectations,
+        room=DiskRoom(config.collect.min_free),
+    )
+    return Route(
+        service=QencodeService(name, http, account.url, account.secret, env=os.environ),
+        uploader=TusUploader(
+            http,
+            account.url,
+            chunk=upload.chunk,
+            small=upload.small,
+            checksum=upload.checksum,
+            stall=upload.stall,
+            throttle=throttle,
+        ),
+        collector=collector,
+        room=collector,
+        throttle=throttle,
+    )

@@ -45,8 +45,13 @@ class BearerToken:
         token = answer.get("access_token")
         if not isinstance(token, str) or not token:
             raise Transient("access_token: answer not understood: it has no access_token")
-        life = answer.get("expires_in")
-        known = isinstance(life, int | float) and not isinstance(life, bool) and life > 0
-        seconds = float(life) if known else _UNSAID  # type: ignore[arg-type]
+        seconds = _life(answer.get("expires_in"))
         self._good_until = self._now() + max(seconds - min(_MARGIN, seconds / 10), _LEAST)
         self._token = token
+
+
+def _life(said: object) -> float:
+    """``expires_in``, in seconds."""
+    if isinstance(said, int | float) and not isinstance(said, bool) and said > 0:
+        return float(said)
+    return _UNSAID
