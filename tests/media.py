@@ -141,13 +141,14 @@ def children() -> list[int]:
 
     Servers that tests share run on Node.js and stay until the end.
     """
-    tasks = Path("/proc/self/task").iterdir()
-    started = [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
-    return [pid for pid in started if _program(pid) != "node"]
+    threads = Path("/proc/self/task").iterdir()
+    started = [pid for thread in threads for pid in _text(thread / "children").split()]
+    return [int(pid) for pid in started if _text(Path(f"/proc/{pid}/comm")).strip() != "node"]
 
 
-def _program(pid: int) -> str:
+def _text(path: Path) -> str:
+    """What the kernel says there; nothing when the thread or process has just ended."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="utf-8")
     except OSError:
         return ""

@@ -1,7 +1,5 @@
 """``retry_on_error``: one more try, as a new job that the failed one names."""
 
-import json
-
 import pytest
 
 from orchestrator.services.qencode_status import read_status
@@ -111,9 +109,9 @@ async def test_a_restart_is_told_of(client, encoder):
         assert endpoint.events(task) == ["queued", "error", "saved", "restarted"]
         assert len(status["warnings"]) == 2
         new = again(task, status)
-        await endpoint.until(new, "saved")
+        status = await endpoint.until(new, "saved")
         assert endpoint.events(new) == ["queued", "saved"]
-        assert json.loads(endpoint.heard[-1]["status"])["status"] == "completed"
+        assert status["status"] == "completed"
 
 
 async def test_a_restart_that_can_not_be_is_told_of(client, encoder, monkeypatch):
