@@ -393,6 +393,12 @@ class ServeConfig(_Encoding):
     api_key: str = Field(
         "${env:ORCHESTRATOR_API_KEY}", repr=False, description="The key that clients must show."
     )
+    suspended_keys: list[str] = Field(
+        [],
+        repr=False,
+        description="Keys that are good no longer; whoever shows one, or a token from it, is told "
+        "that the service is suspended (error 6).",
+    )
     data: Path = Field(Path("{state}/serve"), description="Folder of its uploads and outputs.")
     private_sources: bool = Field(
         False,

@@ -33,7 +33,10 @@ from orchestrator.transcoder.tasks import Task, TaskState
 
 
 class Code(IntEnum):
-    """The ``error`` of an answer."""
+    """The ``error`` of an answer.
+
+    7 and 10 belong to the vendor's masters and projects; there are none here.
+    """
 
     OK = 0
     SERVER_INTERNAL = 1

@@ -10,7 +10,7 @@ import hmac
 import re
 import sqlite3
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -57,6 +57,7 @@ class Api:
         base_url: Callable[[web.Request], str],
     ) -> None:
         self._keys = tuple(key.get_secret_value() for key in settings.api_keys)
+        self._suspended = tuple(key.get_secret_value() for key in settings.suspended_keys)
         self._tasks, self._queue, self._starter = tasks, queue, starter
         self._profiles, self._base_url = profiles, base_url
 
@@ -82,6 +83,7 @@ class Api:
             raise ApiError(
                 Code.BAD_API_KEY, "api_key is not an API key; check for stray characters"
             )
+        self._check_suspended(_same(key, known) for known in self._suspended)
         if not any(_same(key, known) for known in self._keys):
             raise ApiError(Code.API_KEY_NOT_FOUND, "api_key is not known to this service")
         expires = int(time.time()) + _SESSION
@@ -143,10 +145,19 @@ class Api:
         if match is None:
             raise ApiError(Code.BAD_TOKEN, "token is not a session token; see /v1/access_token")
         expires, signature = int(match[1], 16), match[2]
+        self._check_suspended(_same(signature, _signature(key, expires)) for key in self._suspended)
         known = any(_same(signature, _signature(key, expires)) for key in self._keys)
         if not known or expires < time.time():
             raise ApiError(
                 Code.TOKEN_NOT_FOUND, "token has expired or was never given; get a new one"
+            )
+
+    @staticmethod
+    def _check_suspended(matches: Iterable[bool]) -> None:
+        if any(matches):
+            raise ApiError(
+                Code.SERVICE_SUSPENDED,
+                "the service is suspended for this API key; its owner can say why",
             )
 
 

@@ -59,6 +59,9 @@ class TranscoderSettings(BaseModel):
     api_keys: Annotated[tuple[SecretStr, ...], Field(min_length=1)]
     """The keys that ``/v1/access_token`` accepts. Printable, without spaces."""
 
+    suspended_keys: tuple[SecretStr, ...] = ()
+    """Keys that were good once: they, and the tokens they gave, are answered with error 6."""
+
     listen: str = "127.0.0.1:0"
     """``host:port`` to listen at; port 0 takes any free one, ``[::1]:80`` is IPv6."""
 
@@ -110,7 +113,7 @@ class TranscoderSettings(BaseModel):
     smtp: Smtp | None = None
     """Where mails about orders are sent through; None sends none, and orders say so."""
 
-    @field_validator("api_keys")
+    @field_validator("api_keys", "suspended_keys")
     @classmethod
     def _printable(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         if not all(well_formed(key.get_secret_value()) for key in keys):

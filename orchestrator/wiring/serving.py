@@ -31,6 +31,7 @@ async def serve(config: Config, listen: str | None, ready: Callable[[str], None]
         listen=listen or settings.listen,
         public_url=settings.url or "",
         api_keys=(SecretStr(config.secret(settings.api_key)),),
+        suspended_keys=tuple(SecretStr(config.secret(key)) for key in settings.suspended_keys),
         workers=settings.workers or 0,
         local_roots=settings.local_roots,
         min_free_bytes=settings.min_free,

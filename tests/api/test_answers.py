@@ -49,6 +49,24 @@ async def test_a_key_gives_the_token_that_creates_tasks(client):
     assert (await client.call("create_task", {"token": answer["token"]}))["error"] == 0
 
 
+async def test_a_suspended_key_and_its_tokens_are_told_so(tmp_path):
+    def settings(**keys: tuple[str, ...]) -> TranscoderSettings:
+        return TranscoderSettings(data=tmp_path / "data", min_free_bytes=0, **keys)
+
+    async with aiohttp.ClientSession() as http:
+        async with Transcoder(settings(api_keys=(KEY,))) as service:
+            token = await Client(service.url, http).session()
+        async with Transcoder(settings(api_keys=("new",), suspended_keys=(KEY,))) as service:
+            client = Client(service.url, http)
+            for method, shown in (
+                ("access_token", {"api_key": KEY}),
+                ("create_task", {"token": token}),
+            ):
+                answer = await client.call(method, shown)
+                assert (answer["error"], "suspended" in answer["message"]) == (6, True)
+            assert (await client.call("access_token", {"api_key": "new"}))["error"] == 0
+
+
 @pytest.mark.attribute("create_task.returns.task_token", "create_task.returns.upload_url")
 @pytest.mark.attribute("upload_file.task_token", "upload_file.returns.file_uuid")
 @pytest.mark.attribute("start_encode2.task_token", "start_encode2.query", "format", "source")
