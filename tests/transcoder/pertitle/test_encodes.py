@@ -69,7 +69,7 @@ async def test_an_easy_film_gets_smaller_and_is_good_enough(
     assert usual.size - better.size == pytest.approx(told["saved"], rel=0.2, abs=100)
     assert names(tmp_path) == {"easy.mp4", better.path.name, usual.path.name}
     score = vmaf(better.path, easy)
-    assert target(90) - 1 < score < vmaf(usual.path, easy)
+    assert score > target(90) - 1
     assert told["vmaf"] == pytest.approx(score, abs=1)
 
 
