@@ -8,7 +8,6 @@ redirects, no cookies, no proxies. ``httptools`` (llhttp) reads the answers.
 """
 
 import asyncio
-import ssl
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from functools import lru_cache
@@ -18,6 +17,8 @@ from typing import NamedTuple, cast
 import httptools
 from multidict import CIMultiDict, MultiMapping
 from yarl import URL
+
+from orchestrator.tls import trusted
 
 #: Seconds after which an idle connection is not used again: servers close them too,
 #: and a request that meets the closing is lost.
@@ -65,7 +66,6 @@ class Wire:
         self._max_size = max_size
         self._agent = agent
         self._idle: dict[tuple[str, str, int], deque[_Connection]] = defaultdict(deque)
-        self._tls: ssl.SSLContext | None = None
 
     async def send(
         self,
@@ -117,7 +117,7 @@ class Wire:
 
     async def _connect(self, url: URL) -> "_Connection":
         scheme, host, port = _origin(url)
-        tls = self._context() if scheme == "https" else None
+        tls = trusted() if scheme == "https" else None
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_timeout):
@@ -127,11 +127,6 @@ class Wire:
         except (OSError, ValueError) as error:
             raise NotConnected from error
         return connection
-
-    def _context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-        return self._tls
 
 
 class _Connection(asyncio.Protocol):

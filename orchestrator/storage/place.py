@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from orchestrator.storage.disk import Disk
+from orchestrator.tls import trusted
 
 _T = TypeVar("_T")
 
@@ -115,7 +116,7 @@ class Reach:
     known_hosts: Path
     roots: tuple[Path, ...] = ()
     allow_private: bool = True
-    tls: ssl.SSLContext = field(default_factory=ssl.create_default_context)
+    tls: ssl.SSLContext = field(default_factory=trusted)
     patience: Patience = field(default_factory=Patience)
     b2_api: str = "https://api.backblazeb2.com"
 

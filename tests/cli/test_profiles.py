@@ -29,6 +29,7 @@ def command(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_profiles_are_listed_checked_and_shown_without_secrets(command, tmp_path):
     small = {"output": "mp4", "tag": "{customer}", "height": 240}
     (tmp_path / "mine" / "small.json").write_text(json.dumps(small))
@@ -47,6 +48,7 @@ def test_profiles_are_listed_checked_and_shown_without_secrets(command, tmp_path
     assert "planted" not in out + err
 
 
+@pytest.mark.slow
 def test_a_profile_that_can_not_be_used_is_told(command, tmp_path):
     (tmp_path / "mine" / "bad.json").write_text('[{"output": "mp4", "widht": 3}]')
     (tmp_path / "mine" / "cut.toml").write_text('output = "mp')
@@ -59,6 +61,7 @@ def test_a_profile_that_can_not_be_used_is_told(command, tmp_path):
     assert "there is no profile none" in err
 
 
+@pytest.mark.slow
 def test_the_schema_judges_queries(command):
     code, out, _ = command("schema")
     assert code == OK

@@ -43,6 +43,7 @@ def states(home: House) -> dict[str, str]:
     return {Path(key).stem: state for key, state in rows(home, "SELECT key, state FROM items")}
 
 
+@pytest.mark.slow
 async def test_a_run_is_paused_reordered_cut_down_and_goes_on(home: House) -> None:
     async with served(home) as (_, proxy):
         proxy.hold("status")  # no encode ends

@@ -46,8 +46,8 @@ async def killed_at(home: House, proxy: Proxy, word: str, at: str) -> None:
     ("word", "at"),
     [
         pytest.param("access_token", REQUEST, marks=pytest.mark.slow),
-        ("create_task", ANSWER),
-        ("upload_file", REQUEST),
+        pytest.param("create_task", ANSWER, marks=pytest.mark.slow),
+        pytest.param("upload_file", REQUEST, marks=pytest.mark.slow),
         pytest.param("upload_file", ANSWER, marks=pytest.mark.slow),
         pytest.param("start_encode2", REQUEST, marks=pytest.mark.slow),
         ("start_encode2", ANSWER),
@@ -62,14 +62,8 @@ async def test_killed_around_a_request(home: House, word: str, at: str) -> None:
         await finishes(home)
 
 
-@pytest.mark.parametrize(
-    "state",
-    [
-        pytest.param("uploading", marks=pytest.mark.slow),
-        "encoding",
-        pytest.param("collecting", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("state", ["uploading", "encoding", "collecting"])
 async def test_killed_as_soon_as_a_state_is_on_record(home: House, state: str) -> None:
     async with served(home):
         async with running(home) as program:
@@ -79,6 +73,7 @@ async def test_killed_as_soon_as_a_state_is_on_record(home: House, state: str) -
         await finishes(home)
 
 
+@pytest.mark.slow
 async def test_killed_in_the_middle_of_a_large_upload(home: House) -> None:
     padded = home.folder / "clips" / "two.mp4"
     with padded.open("ab") as file:
@@ -96,6 +91,7 @@ async def test_killed_in_the_middle_of_a_large_upload(home: House) -> None:
         assert proxy.seen["HEAD upload_file"] >= 1
 
 
+@pytest.mark.slow
 async def test_a_service_restarted_in_the_middle_is_waited_for(home: House) -> None:
     async with served(home) as (service, proxy), running(home) as program:
         async with asyncio.timeout(60):
@@ -111,6 +107,7 @@ async def test_a_service_restarted_in_the_middle_is_waited_for(home: House) -> N
             await again.kill()
 
 
+@pytest.mark.slow
 async def test_the_service_inside_the_run_dies_with_it_and_goes_on(home: House) -> None:
     args = ("--service", "local")
     async with running(home, *args) as program:

@@ -30,8 +30,8 @@ async def killed(folder: Path, times: int) -> Campaign:
 
 @pytest.mark.timeout(120)
 async def test_killed_a_few_times(tmp_path: Path) -> None:
-    campaign = await killed(tmp_path, 8)
-    assert campaign.kills == 8
+    campaign = await killed(tmp_path, 3)
+    assert campaign.kills == 3
 
 
 @pytest.mark.slow

@@ -84,6 +84,7 @@ def check(home: House) -> None:
         assert len({path for _, path in rows}) == 3
 
 
+@pytest.mark.slow
 async def test_ladders_sprites_and_files_are_collected_verified_and_left_alone(
     ladders: House,
 ) -> None:

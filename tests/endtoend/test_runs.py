@@ -33,6 +33,7 @@ async def test_a_job_runs_to_its_end_and_a_rerun_has_nothing_to_do(home: House) 
     assert made(home) == before
 
 
+@pytest.mark.slow
 async def test_a_broken_file_fails_alone_with_a_reason(home: House) -> None:
     (home.folder / "clips" / "broken.mp4").write_bytes(b"this is not a video" * 100)
     code, output = await run(home, *LOCAL)
@@ -47,6 +48,7 @@ async def test_a_broken_file_fails_alone_with_a_reason(home: House) -> None:
     assert "broken.mp4" in output
 
 
+@pytest.mark.slow
 async def test_a_changed_source_is_encoded_again(home: House) -> None:
     await run(home, *LOCAL)
     clip(home.folder / "clips" / "one.mp4", seconds=2)
@@ -57,6 +59,7 @@ async def test_a_changed_source_is_encoded_again(home: House) -> None:
     assert {Path(key).name: tries for key, tries in rows.items()} == {"one.mp4": 2, "two.mp4": 1}
 
 
+@pytest.mark.slow
 async def test_a_changed_query_is_encoded_again(home: House) -> None:
     await run(home, *LOCAL)
     home.write_job(MP4.replace("120", "60"))
@@ -66,6 +69,7 @@ async def test_a_changed_query_is_encoded_again(home: House) -> None:
         assert [tries for (tries,) in db.execute("SELECT attempts FROM items")] == [2, 2]
 
 
+@pytest.mark.slow
 async def test_bad_input_is_said_before_anything_starts(home: House) -> None:
     (home.folder / "list.csv").write_text(
         "source,priority\nclips/one.mp4,9\nclips/gone.mp4,5\nclips/one.mp4,fast\n"
@@ -80,6 +84,7 @@ async def test_bad_input_is_said_before_anything_starts(home: House) -> None:
     assert (home.folder / "outputs" / "one" / "small.mp4").exists()
 
 
+@pytest.mark.slow
 async def test_two_rows_for_one_folder_are_refused(home: House) -> None:
     clip(home.folder / "more" / "one.mp4")
     (home.folder / "list.txt").write_text("clips/one.mp4\nmore/one.mp4\n")
@@ -89,6 +94,7 @@ async def test_two_rows_for_one_folder_are_refused(home: House) -> None:
     assert "same folder" in output
 
 
+@pytest.mark.slow
 async def test_limit_and_dry_run(home: House) -> None:
     code, output = await run(home, *LOCAL, "--dry-run")
     assert code == 0
@@ -112,6 +118,7 @@ async def test_a_bad_key_is_an_account_problem(home: House) -> None:
             assert db.execute("SELECT DISTINCT state FROM items").fetchall() == [("pending",)]
 
 
+@pytest.mark.slow
 async def test_a_secret_that_is_not_set_is_said_before_anything_starts(home: House) -> None:
     home.write_job(
         MP4 + 'destination = { url = "s3://h/b/{name}", key = "k", secret = "${env:NO}" }'
@@ -140,6 +147,7 @@ async def test_an_interrupt_drains_and_a_rerun_goes_on(home: House) -> None:
         assert sorted(home.starts()) == ["one.mp4", "two.mp4"]
 
 
+@pytest.mark.slow
 async def test_a_second_process_is_refused(home: House) -> None:
     async with served(home) as (_, proxy):
         proxy.hold("status")
@@ -151,6 +159,7 @@ async def test_a_second_process_is_refused(home: House) -> None:
             assert str(program.process.pid) in output
 
 
+@pytest.mark.slow
 async def test_json_is_one_document_on_stdout(home: House) -> None:
     program = await home.start("run", "job.toml", *LOCAL, "--json")
     assert await program.end() == 0
@@ -158,6 +167,7 @@ async def test_json_is_one_document_on_stdout(home: House) -> None:
     assert outcome["counts"]["completed"] == 2
 
 
+@pytest.mark.slow
 async def test_no_secret_is_left_anywhere(home: House) -> None:
     async with served(home):
         code, output = await run(home, "-v")

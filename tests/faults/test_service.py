@@ -60,6 +60,7 @@ async def test_a_status_that_is_lost_while_a_start_is_looked_up(here: Place) -> 
     await here.finishes()
 
 
+@pytest.mark.slow
 async def test_a_start_that_the_service_takes_late(here: Place) -> None:
     config = here.folder / "config.toml"
     config.write_text(config.read_text().replace("settle = 0.1", "settle = 3"))

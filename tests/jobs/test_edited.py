@@ -20,6 +20,7 @@ def drawn(path: Path, colour: str, *options: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 async def test_stitching_joins_the_parts_that_its_manifest_names(library, site):
     drawn(site / "intro.mp4", "red", "-pix_fmt", "yuv420p")
     coded_clip(site / "programme.mp4", seconds=2, rate="25", size="64x36", sound=1)
@@ -37,6 +38,7 @@ async def test_stitching_joins_the_parts_that_its_manifest_names(library, site):
     assert blue > 100 > red
 
 
+@pytest.mark.slow
 async def test_logo_is_in_its_corner_and_the_other_one_comes_and_goes(library, tmp_path, site):
     film = tmp_path / "black" / "film.mp4"
     film.parent.mkdir()

@@ -44,6 +44,7 @@ def check_dash(master: Path, *options: str) -> etree._Element:
     return root
 
 
+@pytest.mark.slow
 async def test_hls_has_its_rungs_the_sound_once_and_playlists_of_keyframes(library, films):
     made = await library.made("hls", films)
     listed = check_hls(ladder(made, "playlist.m3u8"))

@@ -17,6 +17,7 @@ def image(path: Path) -> tuple[str, int, int]:
     return only["codec_name"], only["width"], only["height"]
 
 
+@pytest.mark.slow
 async def test_thumbnails_are_there_one_by_one_and_in_one_picture(library, films):
     made = await library.made("thumbnails", films) / "film"
     numbered = [f"thumb_{number:04}.jpg" for number in range(1, 5)]

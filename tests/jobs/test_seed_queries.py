@@ -130,6 +130,7 @@ def urls(status: dict[str, Any], kind: str) -> list[str]:
     return [each["url"] for each in status[kind]]
 
 
+@pytest.mark.slow
 async def test_a_clip_and_two_thumbnails(curl, web, buckets, tmp_path):
     status = await curl.encoded(query=examples.here(examples.THUMBNAILS, web, buckets.url))
     pictures = ["test/thumb/15_320x240.png", "test/thumb/50_320x240.png"]
@@ -144,6 +145,7 @@ async def test_a_clip_and_two_thumbnails(curl, web, buckets, tmp_path):
     assert {_png_size(path) for path in shown} == {(320, 240)}
 
 
+@pytest.mark.slow
 async def test_thumbnails_at_intervals(curl, web, buckets, tmp_path):
     await curl.encoded(query=examples.here(examples.INTERVALS, web, buckets.url))
     video, *images, vtt = buckets.names("qencode3")
@@ -164,6 +166,7 @@ async def test_a_request_with_a_payload(curl, web, buckets, tmp_path):
     assert probed(film)["streams"][1]["codec_type"] == "audio"
 
 
+@pytest.mark.slow
 async def test_stitched_sources_with_a_stored_profile(curl, web, buckets, tmp_path):
     profiles = tmp_path / "data" / "profiles"
     profiles.mkdir(exist_ok=True)

@@ -1,6 +1,7 @@
 """The job that adds subtitles: as tracks of a file, and as renditions of a ladder."""
 
 import m3u8
+import pytest
 
 from tests.jobs.test_ladders import ladder
 from tests.media import ffmpeg, probed
@@ -8,6 +9,7 @@ from tests.media import ffmpeg, probed
 _CUES = "1\n00:00:00,200 --> 00:00:00,900\n{}\n\n2\n00:00:01,000 --> 00:00:01,800\n{}\n"
 
 
+@pytest.mark.slow
 async def test_subtitles_are_tracks_of_the_mp4_and_renditions_of_the_hls(library, films, site):
     (site / "film.mp4").hardlink_to(films / "film.mp4")
     (site / "film.en.srt").write_text(_CUES.format("Good morning", "and good night"))

@@ -191,6 +191,7 @@ async def test_keep_going_sets_bad_rows_aside(opened, url):
     assert failures["b"].error == "m.csv:4: priority: is no number"
 
 
+@pytest.mark.slow
 async def test_a_row_that_can_be_read_again_is_taken_up(opened):
     async with opened() as ledger:
         await take_in(ledger, [BAD], keep_going=True)
@@ -381,6 +382,7 @@ async def test_an_empty_manifest_is_taken(opened):
         assert (taken.total, taken.taken, dict(taken.counts)) == (0, True, {})
 
 
+@pytest.mark.slow
 async def test_memory_does_not_grow_with_the_manifest(opened):
     def many(count):
         return (row(f"item-{number:05d}", line=number) for number in range(count))

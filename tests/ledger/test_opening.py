@@ -28,6 +28,7 @@ async def test_a_second_opening_is_refused_naming_who_has_it(fresh):
         pass
 
 
+@pytest.mark.slow
 async def test_another_process_that_holds_it_is_named(fresh, url):
     program = textwrap.dedent(
         f"""
@@ -182,6 +183,7 @@ async def test_a_run_that_never_said_how_it_ended_was_interrupted(fresh, url, cl
     assert first < second
 
 
+@pytest.mark.slow
 def test_a_ledger_of_the_present_schema_is_opened_without_alembic(url):
     program = textwrap.dedent(
         f"""

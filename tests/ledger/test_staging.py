@@ -70,6 +70,7 @@ def on_record(connection, known, seen):
     seen=st.sampled_from([7, 7, -1]),
     changed=st.none() | st.sampled_from(OTHERS),
 )
+@pytest.mark.slow
 def test_rows_that_sql_settles_are_those_that_decide_skips(writer, state, then, now, seen, changed):
     error_class = "encode_failed" if state is State.FAILED else None
     known = Known(state, Version(*then), error_class)

@@ -274,6 +274,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
         [(csv.QUOTE_MINIMAL, "\r\n"), (csv.QUOTE_ALL, "\r\n"), (csv.QUOTE_ALL, "\n")]
     ),
 )
+@pytest.mark.slow
 def test_what_the_csv_module_writes_reads_back(
     table: list[list[str]], delimiter: str, style: tuple[int, str]
 ) -> None:

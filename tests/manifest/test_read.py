@@ -115,6 +115,7 @@ ROWS = 20_000
         ("m.txt", "", "https://h/{0}/film.mov\n"),
     ],
 )
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_manifest(
     tmp_path: Path, name: str, head: str, line: str
 ) -> None:

@@ -118,6 +118,7 @@ def manifests(draw):
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=manifests(), size=st.sampled_from([1, 8, 30, 200]), order=st.sampled_from(Order))
+@pytest.mark.slow
 def test_both_ways_say_the_same(home, recipe, data, size, order):
     (home / "m.csv").write_bytes(data)
     with pytest.MonkeyPatch.context() as patch:

@@ -100,6 +100,7 @@ VALUES = st.recursive(
 
 
 @given(st.lists(st.tuples(st.booleans(), st.dictionaries(KEYS, VALUES, max_size=3)), max_size=4))
+@pytest.mark.slow
 def test_every_key_of_a_file_is_found(tables: list[tuple[bool, dict[str, str]]]) -> None:
     text, expected = "", {}
     for number, (comment, pairs) in enumerate(tables):

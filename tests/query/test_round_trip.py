@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
@@ -33,6 +34,7 @@ def test_a_query_means_the_same_when_sent_on(doc: dict[str, Any]) -> None:
 
 
 @given(st.sampled_from(sorted(ATTRIBUTES)).flatmap(formats), st.data())
+@pytest.mark.slow
 def test_an_attribute_less_is_a_query_still(wanted: dict[str, Any], data: st.DataObject) -> None:
     """No attribute is needed but what makes the output: defaults stand for the rest."""
     query = read({"source": "tus:1", "format": [wanted]})

@@ -32,6 +32,7 @@ def test_the_documents_examples_fit(name: str) -> None:
 
 
 @given(queries())
+@pytest.mark.slow
 def test_what_is_read_fits(doc: dict[str, Any]) -> None:
     try:
         read = parse_query(doc)

@@ -63,9 +63,9 @@ async def scripted(
         yield script, URL(f"{scheme}://127.0.0.1:{port}/v1/status?a=b")
 
 
-def wire(*, timeout: float = 5.0, max_size: int = 10_000) -> Wire:
+def wire(*, timeout: float = 5.0, connect: float = 5.0, max_size: int = 10_000) -> Wire:
     return Wire(
-        connections=4, connect_timeout=5.0, timeout=timeout, max_size=max_size, agent="test/1"
+        connections=4, connect_timeout=connect, timeout=timeout, max_size=max_size, agent="test/1"
     )
 
 
@@ -241,8 +241,7 @@ def tls_server() -> ssl.SSLContext:
 
 
 async def test_over_tls_to_a_server_that_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    trusting = ssl.create_default_context(cafile=str(LOCALHOST))
-    monkeypatch.setattr(ssl, "create_default_context", lambda: trusting)
+    monkeypatch.setenv("SSL_CERT_FILE", str(LOCALHOST))
     over = wire()
     async with scripted([OK], [OK], tls=tls_server()) as (server, url):
         assert (await post(over, url)).body == b"{}"
@@ -262,7 +261,7 @@ async def test_over_tls_to_a_server_that_is_not_trusted() -> None:
 async def test_no_tls_where_tls_is_expected() -> None:
     async with scripted([b"HTTP/1.1 400 No\r\n\r\n", None]) as (_, url):
         with pytest.raises(NotConnected) as refused:
-            await post(wire(), url.with_scheme("https").with_port(url.port))
+            await post(wire(connect=0.2), url.with_scheme("https").with_port(url.port))
     assert isinstance(refused.value.__cause__, ssl.SSLError | OSError)
 
 

@@ -44,6 +44,7 @@ def test_whatever_happens_every_item_is_encoded_once(seed: int, folder: Path) ->
     assert night.lives > 3
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_night_and_another_is_not(folder: Path) -> None:
     one, same, other = (
         simulate(seed, 60, STORM, _inside(folder, name))

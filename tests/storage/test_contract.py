@@ -9,7 +9,9 @@ from orchestrator.storage import NotStored, deliver
 from orchestrator.storage.parts import PART
 from tests.storage.servers import WRONG, Breaker
 
-REMOTE = ["s3", "azblob", "plain_ftp", "active_ftp", "ftps", "ftp_tls_active", "sftp", "old_sftp"]
+#: Azurite is installed by npm when it is first asked for, which takes minutes.
+AZURE = pytest.param("azblob", marks=pytest.mark.slow)
+REMOTE = ["s3", AZURE, "plain_ftp", "active_ftp", "ftps", "ftp_tls_active", "sftp", "old_sftp"]
 FIELD = "query.format[1].destination"
 
 pytestmark = pytest.mark.attribute(

@@ -21,6 +21,7 @@ def film(tmp_path):
 
 
 @pytest.mark.attribute("format[].destination.cache_control")
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [3, PART + 1])
 async def test_azure_has_the_headers(azblob, azure, wanted, reach, tmp_path, size):
     film = tmp_path / "film"
@@ -39,6 +40,7 @@ async def test_azure_has_the_headers(azblob, azure, wanted, reach, tmp_path, siz
     }
 
 
+@pytest.mark.slow
 async def test_a_container_that_is_not_there(azblob, wanted, reach, film):
     sent = azblob.at("film.mp4")
     sent["url"] = sent["url"].replace("/films/", "/nowhere/")

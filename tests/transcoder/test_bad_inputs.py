@@ -102,6 +102,7 @@ async def test_a_whole_file_passes_all_of_this(tmp_path):
     assert status["status"] == "completed"
 
 
+@pytest.mark.slow
 async def test_bad_files_do_no_harm_to_those_beside_them(tmp_path):
     data = tmp_path / "data"
     bad = [cut(clip("mkv"), 0.33), b"", cut(fast(), 0.5)]

@@ -398,6 +398,7 @@ async def test_vpx_is_told_every_parameter(clip: Path, tmp_path: Path, codec: st
     "format[].video_codec_parameters.pred_struct",
     "format[].video_codec_parameters.rc_lookahead",
 )
+@pytest.mark.slow
 async def test_svt_av1_is_told_every_parameter(clip: Path, tmp_path: Path):
     asked: list[dict[str, Any]] = [
         {},
@@ -431,6 +432,7 @@ async def test_svt_av1_is_told_every_parameter(clip: Path, tmp_path: Path):
 @pytest.mark.attribute(
     "format[].video_codec_parameters.fast_decode",
 )
+@pytest.mark.slow
 async def test_av1_for_slow_decoders_differs_where_there_is_something_to_gain(tmp_path: Path):
     # SVT-AV1 changes nothing for small frames.
     wide = tmp_path / "wide.mp4"

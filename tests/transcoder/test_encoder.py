@@ -144,6 +144,7 @@ async def test_one_task_makes_every_kind_of_output(clip, out):
 # --- the frame ---------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_480_lines_lying_and_standing(clips, out):
     lying = coded_clip(clips / "lying.mp4", seconds=0.2, size="1280x720")
     standing = coded_clip(clips / "standing.mp4", seconds=0.2, size="720x1280")
@@ -235,6 +236,7 @@ async def test_the_first_output_is_made_at_the_sources_size_if_all_are_taller(co
 # --- time --------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_posters_show_the_frame_of_their_moment(clip, out):
     # 2 s at 25 frames: the frame shown at t is the one numbered floor(25 t).
     asked = {
@@ -335,6 +337,7 @@ async def test_keyframes_come_as_often_as_asked(mute, out):
 # --- codecs and sound --------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_bitrate_is_met_in_two_passes_and_no_statistics_are_left(clips, out):
     busy = clips / "busy.mp4"
     noise = "testsrc2=s=320x240:r=25:d=3,noise=alls=20:allf=t"
@@ -351,6 +354,7 @@ async def test_a_bitrate_is_met_in_two_passes_and_no_statistics_are_left(clips, 
     assert any(40 < percent < 60 for percent in percents)
 
 
+@pytest.mark.slow
 async def test_codecs_profiles_and_pixel_formats_are_as_asked_for(corners, out):
     asked = [
         {},
@@ -380,6 +384,7 @@ async def test_an_mp4_can_be_played_while_it_loads(corners, out):
     assert data.index(b"moov") < data.index(b"mdat")
 
 
+@pytest.mark.slow
 async def test_sound_is_where_the_source_has_it(clip, mute, out):
     heard, muted = (await encode(clip, out, MP4, {**MP4, "audio_mute": 1})).outputs
     assert loudness(heard.path) > 3000

@@ -93,6 +93,7 @@ async def test_only_new_rungs_are_encoded(house: House) -> None:
     assert listener.told[-1] == {"video-0-0-0": 100, "video-0-0-1": 100}
 
 
+@pytest.mark.slow
 async def test_a_dropped_rung_is_unlinked_and_its_place_never_taken(house: House) -> None:
     await house.job(LOW, HIGH)
     kept = (house.place / "video_1/segment_1.m4s").read_bytes()
@@ -105,6 +106,7 @@ async def test_a_dropped_rung_is_unlinked_and_its_place_never_taken(house: House
     assert (house.place / "video_1/segment_1.m4s").read_bytes() == kept
 
 
+@pytest.mark.slow
 async def test_dropping_alone_encodes_nothing(house: House) -> None:
     await house.job(LOW, HIGH)
     made = await house.job(LOW)
@@ -147,6 +149,7 @@ async def test_what_makes_a_rendition_another(
     assert found == new
 
 
+@pytest.mark.slow
 async def test_a_new_sound_joins_a_known_picture(house: House) -> None:
     await house.job(LOW)
     await house.job({**LOW, "audio_bitrate": 96})
@@ -154,6 +157,7 @@ async def test_a_new_sound_joins_a_known_picture(house: House) -> None:
     assert [each.uri for each in master.media] == ["audio_2/chunklist.m3u8"]
 
 
+@pytest.mark.slow
 async def test_subtitles_keep_their_places_and_are_made_again(house: House, tmp_path: Path) -> None:
     urls = {name: f"https://texts.test/{name}.srt" for name in ("en", "de")}
     assets = {url: tmp_path / f"{name}.srt" for name, url in urls.items()}
@@ -174,6 +178,7 @@ async def test_subtitles_keep_their_places_and_are_made_again(house: House, tmp_
     assert made.facts["used"]["text"] == 2
 
 
+@pytest.mark.slow
 async def test_captions_are_told_of_again(house: House, tmp_path: Path) -> None:
     source = captioned_clip(tmp_path / "source.mp4", "HELLO")
     asked = {"source": source, "subtitles": {"copy": 1}}
@@ -182,6 +187,7 @@ async def test_captions_are_told_of_again(house: House, tmp_path: Path) -> None:
     assert 'INSTREAM-ID="CC1"' in (house.place / "playlist.m3u8").read_text()
 
 
+@pytest.mark.slow
 async def test_with_a_playlist_that_is_refreshed(house: House) -> None:
     await house.job(LOW)
     listener = Listener()
@@ -190,6 +196,7 @@ async def test_with_a_playlist_that_is_refreshed(house: House) -> None:
     assert seen == [["1", "2"], ["0", "1", "2"]]
 
 
+@pytest.mark.slow
 async def test_sound_alone(house: House) -> None:
     hls = {**ASKED, "output": "hls_audio"}
     del hls["create_m3u8_playlist"]
@@ -211,6 +218,7 @@ async def test_sound_alone(house: House) -> None:
     ]
 
 
+@pytest.mark.slow
 async def test_a_known_rendition_is_never_written_over(house: House) -> None:
     """In one folder the names are all that tells renditions apart."""
     flat = {"output": "advanced_hls", "single_folder": 1, "create_m3u8_playlist": None}
@@ -222,6 +230,7 @@ async def test_a_known_rendition_is_never_written_over(house: House) -> None:
     check_master(house.place, "playlist.m3u8", 50)
 
 
+@pytest.mark.slow
 async def test_what_can_not_be_gone_on_with(house: House, tmp_path: Path) -> None:
     await house.job(LOW)
     elsewhere = {"url": "s3://host/bucket/other", "key": "k", "secret": "s"}

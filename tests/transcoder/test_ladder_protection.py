@@ -159,6 +159,7 @@ async def test_cenc_opens_with_its_key(clip, tmp_path, asked):
 
 
 @pytest.mark.attribute("format[].fps_drm", "format[].fps_drm.key_url", "format[].fps_drm.iv")
+@pytest.mark.slow
 async def test_fairplay_opens_with_its_key(clip, tmp_path):
     made = await only(clip, tmp_path, CASES["fps-fmp4"])
     text = (made.path / "video_1" / "chunklist.m3u8").read_text()

@@ -36,6 +36,7 @@ def stored(library: Path, *streams: dict[str, Any], **more: Any) -> list[dict[st
 @pytest.mark.attribute(
     "format[].incremental_tag", "status.returns.status.videos[].meta.incremental_tag"
 )
+@pytest.mark.slow
 async def test_a_ladder_grows_where_it_lies(settings, http, film, library):
     """The tag that the first status tells adds a rung and drops one, and moves no other file."""
     async with Transcoder(settings(local_roots=(library,))) as service:
@@ -63,6 +64,7 @@ async def test_a_ladder_grows_where_it_lies(settings, http, film, library):
 
 
 @pytest.mark.attribute("refresh_playlist")
+@pytest.mark.slow
 async def test_a_ladder_can_be_played_while_it_grows(settings, http, film, library):
     async with Transcoder(settings(local_roots=(library,))) as service:
         client = Client(service.url, http)

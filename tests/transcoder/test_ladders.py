@@ -88,6 +88,7 @@ async def test_a_ladder_is_whole(clip, tmp_path, asked):
     assert len(lists) == expected
 
 
+@pytest.mark.slow
 async def test_sound_alone_is_a_ladder_too(clip, tmp_path):
     streams = [
         {"audio_bitrate": 32, "tag": "small"},
@@ -131,6 +132,7 @@ def odd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.mark.attribute("format[].segment_duration", "format[].keyframe")
+@pytest.mark.slow
 async def test_segments_are_aligned_over_all_rungs(odd, tmp_path):
     """Whatever the codec, the container and the keyframes of a rung."""
     streams = [
@@ -152,6 +154,7 @@ async def test_segments_are_aligned_over_all_rungs(odd, tmp_path):
 
 
 @pytest.mark.attribute("format[].keyframe")
+@pytest.mark.slow
 async def test_keyframes_are_where_segments_and_the_stream_want_them(clip, tmp_path):
     streams = [{"height": 60, "keyframe": each} for each in ("0.6s", "0.5s", "100")]
     made = await only(clip, tmp_path, {**LADDER, "fmp4": 1, "stream": streams})
@@ -170,6 +173,7 @@ async def test_keyframes_are_where_segments_and_the_stream_want_them(clip, tmp_p
 @pytest.mark.parametrize(
     "more", [{}, pytest.param({"output": "advanced_dash"}, marks=_SLOW)], ids=["hls", "dash"]
 )
+@pytest.mark.slow
 async def test_a_part_of_the_source(clip, tmp_path, more):
     asked = {**LADDER, **more, "start_time": "0.5", "duration": "1.2", "stream": [{"height": 120}]}
     made = await only(clip, tmp_path, asked)
@@ -183,6 +187,7 @@ async def test_a_part_of_the_source(clip, tmp_path, more):
 
 
 @pytest.mark.attribute("format[].two_pass", "format[].bitrate")
+@pytest.mark.slow
 async def test_two_passes_of_a_rung(clip, tmp_path):
     listener = Listener()
     streams = [{"height": 120, "two_pass": 1, "bitrate": 40}, {"height": 60}]
@@ -202,6 +207,7 @@ async def test_two_passes_of_a_rung(clip, tmp_path):
     "format[].tag",
 )
 @pytest.mark.parametrize("single", [pytest.param(0, marks=_SLOW), 1])
+@pytest.mark.slow
 async def test_names_and_folders(clip, tmp_path, single):
     streams = [{"height": 120, "chunklist_name": "high.m3u8", "tag": "h"}, {"height": 60}]
     asked = {"single_folder": single, "playlist_name": "master.m3u8", "i_frames_only": 1}
@@ -224,6 +230,7 @@ async def test_names_and_folders(clip, tmp_path, single):
 
 
 @pytest.mark.attribute("upscale")
+@pytest.mark.slow
 async def test_streams_larger_than_the_source(clip, tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
@@ -262,6 +269,7 @@ async def test_the_range_of_hdr_is_told(bright, tmp_path, to_sdr, told):
     assert values == (["16"] if told else [])
 
 
+@pytest.mark.slow
 async def test_a_source_without_sound(tmp_path):
     silent = coded_clip(tmp_path / "silent.mp4", size="160x120")
     for number, more in enumerate(({}, {"separate_audio": 0}, {"output": "advanced_dash"})):
@@ -282,6 +290,7 @@ async def test_a_source_without_picture(tmp_path):
     assert sound_seconds(made.path / made.entry) == pytest.approx(1.0, abs=0.1)
 
 
+@pytest.mark.slow
 async def test_sounds_that_differ_are_groups_of_their_own(clip, tmp_path):
     streams = [
         {"height": height, "audio_bitrate": rate}
@@ -305,6 +314,7 @@ def voices(clip, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 async def test_every_track_of_the_source_is_a_choice(voices, tmp_path):
     made = await only(voices, tmp_path, {**LADDER, "stream": [{"height": 60}]})
     master = check_master(made.path, "playlist.m3u8", 50)
@@ -316,6 +326,7 @@ async def test_every_track_of_the_source_is_a_choice(voices, tmp_path):
     assert heard == pytest.approx([2.0, 1.5], abs=0.1)
 
 
+@pytest.mark.slow
 async def test_every_track_is_an_adaptation_set(voices, tmp_path):
     made = await only(voices, tmp_path, {**DASH, "stream": [{"height": 60}]})
     root = read_mpd((made.path / "playlist.mpd").read_text())
@@ -338,11 +349,13 @@ async def test_manifests_tell_of_captions(tmp_path, copied, told):
     assert values == (["CC1=und"] if told else [])
 
 
+@pytest.mark.slow
 async def test_no_captions_are_told_of_where_there_are_none(clip, tmp_path):
     made = await only(clip, tmp_path, {**LADDER, "subtitles": {"copy": 1}})
     assert "CLOSED-CAPTIONS=NONE" in (made.path / made.entry).read_text()
 
 
+@pytest.mark.slow
 async def test_one_track_alone_fits_inside(voices, tmp_path):
     told = await encode(voices, tmp_path, {**LADDER, "separate_audio": 0})
     assert [each.message for each in told.warnings if "2 sound tracks" in each.message]
@@ -359,6 +372,7 @@ async def test_one_track_alone_fits_inside(voices, tmp_path):
     ],
     ids=["hls", "joined", "dash"],
 )
+@pytest.mark.slow
 async def test_a_refreshed_playlist_names_the_lowest_first(clip, tmp_path, more):
     """Each time it plays to the end, and no part of what it names is left."""
     seen = []
@@ -382,6 +396,7 @@ async def test_a_refreshed_playlist_names_the_lowest_first(clip, tmp_path, more)
 
 
 @pytest.mark.attribute("status.returns.status.percent")
+@pytest.mark.slow
 async def test_progress_is_true_to_the_end(clip, tmp_path):
     """It never falls, and reaches 100 with the packaging of each stream, not before."""
     listener = Listener()
@@ -396,6 +411,7 @@ async def test_progress_is_true_to_the_end(clip, tmp_path):
     assert sorted(halfway.values()) == [99, 100]
 
 
+@pytest.mark.slow
 async def test_a_part_is_removed_as_soon_as_it_is_packaged(clip, tmp_path):
     """So that the disk holds no more than the parts and one packaged rung twice."""
     left: list[list[str]] = []
@@ -410,6 +426,7 @@ async def test_a_part_is_removed_as_soon_as_it_is_packaged(clip, tmp_path):
 
 
 @pytest.mark.attribute("format[].allow_soft_fail")
+@pytest.mark.slow
 async def test_a_stream_that_fails_takes_its_ladder_alone(clip, tmp_path):
     """Its other streams and their parts go with it; the other output is whole."""
     streams = [{"height": 60}, {"size": "160x2", "video_codec": "libx265"}]  # too low for it
@@ -422,6 +439,7 @@ async def test_a_stream_that_fails_takes_its_ladder_alone(clip, tmp_path):
 
 
 @pytest.mark.attribute("format[].start_time")
+@pytest.mark.slow
 async def test_a_part_of_a_file_without_an_index_is_aligned(tmp_path):
     source = coded_clip(tmp_path / "c.ts", size="160x120", sound=2, seconds=2.6, gop=7)
     streams = [{"height": 60}, {"height": 60, "keyframe": "0.4s"}, {"video_codec": "libx265"}]

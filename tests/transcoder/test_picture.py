@@ -185,6 +185,7 @@ async def test_a_part_is_exact_to_the_frame(coded: Path, tmp_path: Path):
 
 
 @pytest.mark.attribute("format[].keyframe")
+@pytest.mark.slow
 async def test_keyframes_are_no_farther_apart_than_asked(coded: Path, tmp_path: Path):
     done = await encode(coded, tmp_path, {**MP4, "keyframe": 5}, {**MP4, "keyframe": "0.4s"})
     frames, seconds = (media.keyframe_times(made.path) for made in done.outputs)
@@ -194,6 +195,7 @@ async def test_keyframes_are_no_farther_apart_than_asked(coded: Path, tmp_path: 
 
 @pytest.mark.attribute("format[].keyframe")
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1"])
+@pytest.mark.slow
 async def test_segments_begin_alike_whatever_the_keyframes(clips: Path, tmp_path: Path, codec: str):
     film = clips / "long.mp4"
     if not film.exists():
@@ -211,6 +213,7 @@ async def test_segments_begin_alike_whatever_the_keyframes(clips: Path, tmp_path
 
 
 @pytest.mark.attribute("format[].deinterlace")
+@pytest.mark.slow
 async def test_only_what_is_interlaced_is_deinterlaced(clips: Path, tmp_path: Path):
     """A bar that moves between two fields has a comb for an edge, until it is joined."""
     moving = "color=black:s=160x120:r=50:d=0.6,format=yuv420p"

@@ -83,6 +83,7 @@ async def test_the_destinations_name_says_which_container(clip, tmp_path):
     "format[].subtitles_copy",
     "format[].metadata_copy",
 )
+@pytest.mark.slow
 async def test_each_kind_of_stream_can_be_left_out(full, tmp_path):
     asked = [
         REPACK,
@@ -141,6 +142,7 @@ async def test_a_part_at_a_keyframe_is_where_it_was_asked_for(clip, tmp_path):
     assert not result.warnings
 
 
+@pytest.mark.slow
 async def test_what_a_container_cannot_hold_is_refused_before_it_is_tried(clips, clip, tmp_path):
     with pytest.raises(MediaError, match=r"\.webm can't hold the source's picture \(h264\)"):
         await encode(clip, tmp_path, {**REPACK, "file_extension": "webm"})

@@ -77,6 +77,7 @@ async def test_a_bad_source_is_not_tried_again_nor_what_nobody_asked_for(
     assert again(task, status) is None
 
 
+@pytest.mark.slow
 async def test_a_download_that_fails_is_not_tried_again(client):
     task = await client.task()
     await client.start(task, "http://127.0.0.1:9/film.mp4", also=RETRY)

@@ -28,6 +28,7 @@ def without_bunny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
 
 
+@pytest.mark.slow
 async def test_clips_of_many_shapes_are_made_without_any_package(tmp_path, brief, without_bunny):
     clips = await make_samples(tmp_path / "demo", toolchain())
     assert len(clips) >= 8

@@ -47,6 +47,7 @@ async def test_no_secret_survives_a_crash_in_clear(tmp_path, http, capfd):
     assert stat.S_IMODE((data / "key").stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
 async def test_tasks_of_a_lost_key_fail_and_say_why(tmp_path, http):
     data = tmp_path / "data"
     async with process(data, hang=True) as url:
@@ -75,6 +76,7 @@ def test_a_vault_opens_what_it_sealed(tmp_path):
     assert vault.digest(b"x") == Vault.at(tmp_path / "key").digest(b"x") != other.digest(b"x")
 
 
+@pytest.mark.slow
 async def test_callbacks_that_wait_are_sealed_too(tmp_path, http):
     data = tmp_path / "data"
     async with listening() as endpoint, process(data, hang=True) as url:

@@ -26,6 +26,7 @@ def test_what_chains_begin_with(chains: list[str], first: str, rests: list[str])
     assert _shared(chains) == (first, rests)
 
 
+@pytest.mark.slow
 async def test_outputs_made_together_are_those_made_alone(tmp_path: Path) -> None:
     source = coded_clip(tmp_path / "in.mp4", seconds=1, size="64x48")
     asked = [

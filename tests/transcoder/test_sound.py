@@ -93,6 +93,7 @@ def words(made: Encoded) -> list[str]:
 @pytest.mark.attribute(
     "format[].audio_codec", "format[].audio_sample_rate", "format[].audio_bitrate"
 )
+@pytest.mark.slow
 async def test_every_codec_sounds_like_the_source(stereo, tmp_path):
     small = {"video_codec": "libvpx", "size": "64x64"}
     webm = {"output": "webm", **small, "audio_bitrate": 192, "audio_sample_rate": 48000}
@@ -128,6 +129,7 @@ async def test_the_bitrate_is_the_files(clips, tmp_path):
     assert high.bitrate == pytest.approx(256, rel=0.05)
 
 
+@pytest.mark.slow
 async def test_a_bitrate_that_the_codec_does_not_have_becomes_the_nearest(stereo, tmp_path):
     webm = {"output": "webm", "video_codec": "libvpx", "size": "64x64"}
     asked = [
@@ -163,6 +165,7 @@ async def test_libfdk_aac_becomes_aac_and_that_is_said(stereo, tmp_path):
     assert any("libfdk_aac" in word for word in words(made))
 
 
+@pytest.mark.slow
 async def test_flac_keeps_the_sources_depth_and_takes_no_bitrate(clips, stereo, tmp_path):
     deep = tones(clips / "deep.mkv", "stereo", LEVEL, LEVEL, options=("-c:a", "pcm_s24le"))
     lossy = tones(clips / "lossy.mkv", "stereo", LEVEL, LEVEL, options=("-c:a", "aac"))
@@ -326,6 +329,7 @@ async def test_hardly_any_sound_is_told_in_the_documents_words(clips, stereo, tm
 
 
 @pytest.mark.attribute("format[].audio_mute", "format[].audio_channels_number")
+@pytest.mark.slow
 async def test_ladders_have_the_sounds_of_their_streams(stereo, tmp_path):
     asked = [
         {"audio_channels_number": 1, "audio_bitrate": 96},

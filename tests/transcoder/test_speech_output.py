@@ -72,6 +72,7 @@ def length(made: Produced) -> float:
     "format[].tag",
 )
 @pytest.mark.attribute("status.returns.status.texts[].detected_language")
+@pytest.mark.slow
 async def test_a_source_becomes_a_folder_of_texts(film, models, out):
     listener = Listener()
     encoded = await spoken(film, out, models, {**SPEECH, "tag": "said"}, listener=listener)
@@ -95,6 +96,7 @@ async def test_a_source_becomes_a_folder_of_texts(film, models, out):
 
 @pytest.mark.attribute("format[].output", "format[].start_time")
 @pytest.mark.attribute("stitch", "stitch[].start_time", "stitch[].duration")
+@pytest.mark.slow
 async def test_a_stitched_film_is_heard_as_one_and_leaves_no_sound_behind(film, models, out):
     silent = coded_clip(out.parent / "silent.mp4", size="64x48", seconds=1)
     parts = inputs(SourceFile(film, start=0.5, duration=1.5), silent, film)
@@ -156,6 +158,7 @@ async def test_a_transcript_that_may_fail_costs_the_others_nothing(film, out):
     "format[].mode",
 )
 @pytest.mark.attribute("status.returns.status.texts[].detected_language")
+@pytest.mark.slow
 async def test_the_service_listens_to_a_part_and_names_files_as_asked(models, settings, http):
     asked = {
         **SPEECH,

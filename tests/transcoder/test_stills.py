@@ -150,6 +150,7 @@ async def plan_of(query: dict, *sources: Path | SourceFile) -> Pass:
 
 @pytest.mark.attribute("format[].time", "format[].start_time", "format[].frame_number")
 @pytest.mark.attribute("stitch")
+@pytest.mark.slow
 async def test_a_stitched_films_poster_is_the_frame_of_its_moment(clip, small, out):
     part = SourceFile(clip, start=0.8, duration=0.6)
     film = inputs(clip, small, part)  # 2 s, 13 frames of 0.08 s, 0.6 s

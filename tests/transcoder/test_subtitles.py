@@ -119,6 +119,7 @@ async def test_files_of_subtitles_become_tracks_with_their_languages(clip, asset
 
 
 @pytest.mark.parametrize("container", ["mp4", "ts"])
+@pytest.mark.slow
 async def test_a_part_of_the_film_has_its_own_subtitles(clips, clip, assets, container, tmp_path):
     source = clip
     if container == "ts":
@@ -315,6 +316,7 @@ async def test_captions_are_copied_when_they_are_asked_for(clips, codec, tmp_pat
 
 
 @pytest.mark.attribute("format[].subtitles.copy")
+@pytest.mark.slow
 async def test_captions_are_in_ladders_too_and_other_codecs_say_that_they_cannot(clips, tmp_path):
     source = captioned_clip(clips / "captions.mp4", "HELLO WORLD")
     copied = {"subtitles": {"copy": 1}}

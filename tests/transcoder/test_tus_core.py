@@ -122,6 +122,7 @@ async def test_a_chunked_body_is_cut_at_the_length(http, upload):
     assert await offset_of(http, upload) == 10
 
 
+@pytest.mark.slow
 async def test_a_complete_upload_takes_no_more(http, upload):
     await patch(http, upload, b"0123456789", 0)
     assert (await patch(http, upload, b"", 10))[0] == 204

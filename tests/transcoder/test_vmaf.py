@@ -116,6 +116,7 @@ async def test_another_rate_is_brought_to_the_sources_with_a_warning(reference, 
 
 
 @pytest.mark.attribute("format[].n_subsample", "format[].duration", "format[].vmaf_model")
+@pytest.mark.slow
 async def test_less_is_measured_where_less_is_asked_for(reference, good, out):
     asked = (
         {"n_subsample": "5"},

@@ -133,6 +133,7 @@ async def test_a_row_names_its_service(place: Place) -> None:
     assert "two: named by its row" in notes
 
 
+@pytest.mark.slow
 async def test_a_row_that_names_another_service_is_refused(place: Place) -> None:
     place.clips([{"service": "three"}, {}])
     outcome = await place.run()

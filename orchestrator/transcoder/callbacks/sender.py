@@ -18,6 +18,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
+from orchestrator.tls import trusted
 from orchestrator.transcoder.callbacks.letters import Letter
 from orchestrator.transcoder.callbacks.outbox import Outbox, Waiting
 from orchestrator.transcoder.sources.addresses import Addresses, JudgingResolver, PrivateAddress
@@ -61,9 +62,8 @@ class Sender:
 
     async def run(self) -> None:
         """Send for ever; when cancelled, what is under way is sent again by the next process."""
-        tls = await asyncio.to_thread(ssl.create_default_context)
         connector = aiohttp.TCPConnector(
-            resolver=JudgingResolver(self._addresses), use_dns_cache=False, ssl=tls
+            resolver=JudgingResolver(self._addresses), use_dns_cache=False, ssl=trusted()
         )
         async with aiohttp.ClientSession(
             connector=connector, timeout=_TIMEOUT, headers=_HEADERS, auto_decompress=False

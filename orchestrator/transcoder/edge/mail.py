@@ -8,6 +8,7 @@ from email.utils import formatdate, make_msgid
 from typing import Final
 from urllib.parse import unquote
 
+from orchestrator.tls import trusted
 from orchestrator.transcoder.callbacks.sender import NotTaken
 from orchestrator.transcoder.settings import Smtp, split_address
 
@@ -47,7 +48,7 @@ class Mailer:
         host, port = split_address(settings.server)
         with smtplib.SMTP(host, port, timeout=_PATIENCE) as smtp:
             if settings.starttls:
-                smtp.starttls(context=ssl.create_default_context())
+                smtp.starttls(context=trusted())
             if settings.user:
                 smtp.login(settings.user, settings.password.get_secret_value())
             smtp.send_message(message)

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 import aioftp
 from aioftp.common import SSLSessionBoundContext
 
+from orchestrator.tls import trusted
 from orchestrator.transcoder.sources.addresses import Addresses
 from orchestrator.transcoder.sources.faults import (
     Interrupted,
@@ -62,7 +63,7 @@ class Ftp:
 
     @asynccontextmanager
     async def _logged_in(self, remote: Remote, address: str) -> AsyncIterator["_Client"]:
-        secure = ssl.create_default_context() if remote.scheme == "ftps" else None
+        secure = trusted() if remote.scheme == "ftps" else None
         implicit = secure if remote.port == _IMPLICIT_TLS else None
         client = _Client(address, self._limits, implicit)
         try:

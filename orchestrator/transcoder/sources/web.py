@@ -14,6 +14,7 @@ from contextlib import suppress
 import aiohttp
 from yarl import URL
 
+from orchestrator.tls import trusted
 from orchestrator.transcoder.sources.addresses import (
     PRIVATE,
     Addresses,
@@ -55,7 +56,6 @@ class Web:
 
     def __init__(self, addresses: Addresses, limits: FetchLimits) -> None:
         self._addresses, self._limits = addresses, limits
-        self._tls = ssl.create_default_context()
 
     async def fetch(self, url: URL, landing: Landing) -> None:
         """One try, going on from what ``landing`` has.
@@ -66,7 +66,7 @@ class Web:
             resolver=JudgingResolver(self._addresses),
             use_dns_cache=False,
             force_close=True,
-            ssl=self._tls,
+            ssl=trusted(),
         )
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self._limits.connect, sock_read=self._limits.stall

@@ -129,6 +129,7 @@ async def test_what_a_container_cannot_hold_is_not_copied_into_it(tmp_path):
         await made(source, tmp_path / "raw", video_codec="copy", video_format="rawvideo")
 
 
+@pytest.mark.slow
 async def test_sizes_and_aspect(film, tmp_path):
     for told, size in (
         ({"video_width": 160}, (160, 90)),
@@ -176,6 +177,7 @@ async def test_an_overlay_that_is_no_image_is_refused(film, tmp_path):
         await made(film, tmp_path / "out", custom_profiles=custom, assets={LOGO: logo})
 
 
+@pytest.mark.slow
 async def test_hls_with_its_options(film, tmp_path):
     custom = {
         "profile_type": "hls",
@@ -200,6 +202,7 @@ async def test_hls_with_its_options(film, tmp_path):
     assert stream(output.path / "all.m3u8", "audio")
 
 
+@pytest.mark.slow
 async def test_segmentation_is_hls_as_it_is_by_default(film, tmp_path):
     logo = tmp_path / "logo.png"
     ffmpeg("-f", "lavfi", "-i", "color=red:s=16x16", "-frames:v", "1", logo)
@@ -222,6 +225,7 @@ async def test_thumbnails_of_the_order(film, tmp_path):
 
 @pytest.mark.parametrize("scheme", ["cenc", "cbc1", "cens", "cbcs"])
 @pytest.mark.parametrize("iv", [None, "0" * 31 + "1"])
+@pytest.mark.slow
 async def test_protected_files_open_with_their_key_alone(film, tmp_path, scheme, iv):
     drm = {"key": KEY, "key_id": KEY_ID, "encryption_scheme": scheme}
     if iv:
@@ -253,6 +257,7 @@ def packets(path: Path, kind: str, *options: str) -> list[bytes]:
     return [data[end - size : end] for end, size in zip(ends, sizes, strict=True)]
 
 
+@pytest.mark.slow
 async def test_the_boxes_of_a_key_service_are_in_the_file(film, tmp_path):
     data = b"what the key service gave"
     system = bytes.fromhex("edef8ba979d64acea3c827dcd51d21ed")

@@ -63,6 +63,7 @@ async def test_ladder(tmp_path: Path, track_file: Tracks) -> None:
 @pytest.mark.parametrize(
     ("video", "sound"), [("vp9.webm", "opus.webm"), ("vp8.webm", "vorbis.webm")]
 )
+@pytest.mark.slow
 async def test_webm(tmp_path: Path, track_file: Tracks, video: str, sound: str) -> None:
     tracks = Track(track_file(video), "video", 1), Track(track_file(sound), "audio", 1)
     made = await package(tmp_path, WEBM, *tracks)
@@ -107,6 +108,7 @@ async def test_cmaf(tmp_path: Path, track_file: Tracks) -> None:
     assert (out / text.findtext(".//d:BaseURL", None, NAMESPACES)).read_text() == SUBTITLES
 
 
+@pytest.mark.slow
 def test_gaps_and_repeats(made: tuple[Rendition, ...]) -> None:
     """The timeline says every segment's start, however it is written down."""
     sound = made[2]

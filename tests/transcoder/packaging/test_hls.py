@@ -113,6 +113,7 @@ async def test_codecs_of_fmp4(
 @pytest.mark.parametrize(
     ("container", "video"), [("ts", "large.mp4"), ("mp4", "large.mp4"), ("ts", "hevc.mp4")]
 )
+@pytest.mark.slow
 async def test_sound_in_the_chunks(
     tmp_path: Path, track_file: Tracks, container: str, video: str
 ) -> None:
@@ -200,6 +201,7 @@ async def test_two_playlists_of_one_name_are_refused(tmp_path: Path, track_file:
         await package(tmp_path, Packing(single_folder=True), one, two)
 
 
+@pytest.mark.slow
 async def test_sound_alone(tmp_path: Path, track_file: Tracks) -> None:
     """``hls_audio``: each bit rate is a variant."""
     tracks = [
@@ -214,6 +216,7 @@ async def test_sound_alone(tmp_path: Path, track_file: Tracks) -> None:
     assert sound_seconds(tmp_path / "playlist.m3u8") == pytest.approx(SECONDS, abs=0.05)
 
 
+@pytest.mark.slow
 async def test_languages_make_a_group(tmp_path: Path, track_file: Tracks) -> None:
     video, _, english = _ladder(track_file)
     other = Track(track_file("loud.mp4"), "audio", 2, language="de", title="Deutsch", default=True)

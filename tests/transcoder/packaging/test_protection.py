@@ -179,6 +179,7 @@ def test_pssh_as_key_services_give_it() -> None:
 
 
 @pytest.mark.attribute("format[].cenc_drm")
+@pytest.mark.slow
 async def test_cenc_in_hls(tmp_path: Path, track_file: Tracks) -> None:
     """TS knows no Common Encryption, so its segments are fMP4; the key system is named."""
     protection = replace(CENC, la_url="https://playready.test/")
@@ -203,6 +204,7 @@ async def test_cenc_in_hls(tmp_path: Path, track_file: Tracks) -> None:
     "format[].fps_drm", "format[].fps_drm.key", "format[].fps_drm.iv", "format[].fps_drm.key_url"
 )
 @pytest.mark.parametrize("container", ["ts", "mp4"])
+@pytest.mark.slow
 async def test_fairplay(tmp_path: Path, track_file: Tracks, container: str) -> None:
     protection = FairPlay(KEY, IV, "skd://fps.test/;0f0e0d0c-0b0a-0908-0706-050403020100")
     packing = Packing(container=container, segment_duration=1, protection=protection)

@@ -28,6 +28,7 @@ CMAF = Packing(dash="playlist.mpd", container="mp4", segment_duration=1)
 
 
 @pytest.mark.attribute("refresh_playlist")
+@pytest.mark.slow
 async def test_the_master_grows_with_each_rendition(tmp_path: Path, track_file: Tracks) -> None:
     """At each moment, what the manifests name is there and plays to the end."""
     packaging = Packaging(toolchain(), CMAF, tmp_path)
@@ -45,6 +46,7 @@ async def test_the_master_grows_with_each_rendition(tmp_path: Path, track_file: 
     assert 'AUDIO="audio"' in manifests(landed, CMAF)["playlist.m3u8"]
 
 
+@pytest.mark.slow
 async def test_a_later_job_goes_on(tmp_path: Path, track_file: Tracks) -> None:
     """A new rung is appended and an old one unlinked, though its files stay."""
     first = Packaging(toolchain(), CMAF, tmp_path)

@@ -73,6 +73,7 @@ async def test_an_easy_film_gets_smaller_and_is_good_enough(
     assert told["vmaf"] == pytest.approx(score, abs=1)
 
 
+@pytest.mark.slow
 async def test_a_film_that_scores_too_little_keeps_the_default(tmp_path: Path) -> None:
     source = drawn(tmp_path / "fine.mp4", FINE)
     made = await only(source, tmp_path, {**PER_TITLE, "video_codec": "libx265"})
@@ -86,6 +87,7 @@ def names(folder: Path) -> set[str]:
 
 
 @pytest.mark.attribute("format[].min_crf", "format[].max_crf", "format[].adjust_crf")
+@pytest.mark.slow
 async def test_limits_and_adjustment_reach_the_output(tmp_path: Path, easy: Path) -> None:
     limits: list[dict[str, int]] = [
         {"max_crf": 10},
@@ -102,6 +104,7 @@ async def test_limits_and_adjustment_reach_the_output(tmp_path: Path, easy: Path
 
 
 @pytest.mark.attribute("format[].optimize_bitrate")
+@pytest.mark.slow
 async def test_streams_have_their_own_and_what_is_ignored_is_said(
     tmp_path: Path, easy: Path
 ) -> None:
@@ -127,6 +130,7 @@ async def test_streams_have_their_own_and_what_is_ignored_is_said(
     assert shares[-1] == 100
 
 
+@pytest.mark.slow
 async def test_a_second_run_measures_nothing(
     tmp_path: Path, easy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +173,7 @@ async def test_an_analysis_that_fails_costs_the_task_nothing(
     assert names(tmp_path) == {output.path.name}
 
 
+@pytest.mark.slow
 async def test_samples_of_a_stitched_film(tmp_path: Path, easy: Path) -> None:
     small = drawn(tmp_path / "small.mp4", "testsrc2=s=64x64:r=5", 14.0)
     (tmp_path / "out").mkdir()
@@ -181,6 +186,7 @@ async def test_samples_of_a_stitched_film(tmp_path: Path, easy: Path) -> None:
     assert video["width"] == 160
 
 
+@pytest.mark.slow
 async def test_black_is_no_sample(tmp_path: Path) -> None:
     """The middle of each fifth is black: samples are taken beside it."""
     black = "drawbox=c=black:t=fill:enable='between(mod(t,3),1,2.2)'"
@@ -227,6 +233,7 @@ async def test_it_ends_in_time_and_when_cancelled(
     assert children() == []
 
 
+@pytest.mark.slow
 async def test_a_limit_may_ask_for_a_lossless_video(tmp_path: Path, easy: Path) -> None:
     made = await only(easy, tmp_path, {**PER_TITLE, "max_crf": 0})
     assert found(made)["crf"] == 0

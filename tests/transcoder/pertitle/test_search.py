@@ -28,6 +28,7 @@ class Film:
 
 
 @given(st.floats(0, 100), st.floats(0.05, 3))
+@pytest.mark.slow
 async def test_the_target_is_reached_with_few_measurements(at_23: float, slope: float) -> None:
     film = Film(at_23, slope)
     choice = await search(film.measure, 23.0, Bounds(), ENOUGH)

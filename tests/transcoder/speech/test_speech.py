@@ -62,6 +62,7 @@ async def test_real_speech_becomes_four_files(toolchain, english_model, tmp_path
 
 @pytest.mark.attribute("format[].language", "format[].translate_languages")
 @pytest.mark.attribute("status.returns.status.texts[].detected_language")
+@pytest.mark.slow
 async def test_the_language_is_detected_and_translated(spanish, tmp_path):
     asked = Wanted(translate_languages=["en"])
     spoken = await spanish.transcribe(ENGLISH, asked, tmp_path, silent)
@@ -83,6 +84,7 @@ async def test_the_language_is_detected_and_translated(spanish, tmp_path):
     "format[].transcript",
     "format[].json",
 )
+@pytest.mark.slow
 async def test_files_have_the_names_and_the_language_that_were_given(spanish, tmp_path):
     asked = Wanted(language="de", transcript=0, json_file=0, srt_name="a.srt", vtt_name="b c.vtt")
     spoken = await spanish.transcribe(ENGLISH, asked, tmp_path, silent)
@@ -94,6 +96,7 @@ async def test_files_have_the_names_and_the_language_that_were_given(spanish, tm
 @pytest.mark.attribute(
     "format[].transcript_name", "format[].json_name", "format[].srt", "format[].vtt"
 )
+@pytest.mark.slow
 async def test_english_is_not_translated_again(spanish, tmp_path):
     asked = Wanted(
         language="en",
@@ -109,6 +112,7 @@ async def test_english_is_not_translated_again(spanish, tmp_path):
     assert (tmp_path / "été-en.txt").read_text() == "hola mundo\n"
 
 
+@pytest.mark.slow
 async def test_silence_is_no_speech(toolchain, spanish, tmp_path):
     quiet = made(toolchain, tmp_path / "quiet.wav", "-f", "lavfi", "-i", "anullsrc", "-t", "2")
     spoken = await spanish.transcribe(
@@ -120,6 +124,7 @@ async def test_silence_is_no_speech(toolchain, spanish, tmp_path):
     assert (tmp_path / "out" / "subtitles.vtt").read_text() == "WEBVTT\n"
 
 
+@pytest.mark.slow
 async def test_sound_that_begins_late_keeps_the_time_of_the_picture(
     toolchain, english_model, tmp_path
 ):
@@ -161,6 +166,7 @@ async def test_a_source_without_sound_that_can_be_heard(
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.slow
 async def test_cancelling_leaves_no_process_and_no_sound(spanish, tmp_path):
     seen: list[int] = []
 
