@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,6 +83,7 @@ def page(found: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
+@cache
 def proofs() -> Mapping[str, list[str]]:
     """The tests that say what they prove, by the attribute's full name."""
     found: dict[str, list[str]] = defaultdict(list)
@@ -119,6 +121,7 @@ def _attributes() -> list[tuple[str, str, str]]:
     return [(name, kind, required) for name, kind, required in (each.split("\t") for each in lines)]
 
 
+@cache
 def _readings() -> Mapping[str, set[str]]:
     """The modules that read an attribute, or a text, of a name."""
     found: dict[str, set[str]] = defaultdict(set)
