@@ -157,35 +157,25 @@ class SqlLedger:
         seen = self._seen or self._run
         intake = Intake(self._writer, self._job, self._run, seen, turn)
 
-        def take() -> Ingested:
-            transaction = self._writer.begin()
-            try:
-                ingest = Ingest(
-                    intake,
-                    self._manifest,
-                    versions,
-                    keep_going=keep_going,
-                    retry=retry,
-                    following=following,
-                )
-                answer = ingest.take(rows, partial(_proceed, stop))
-                if answer.taken:
-                    taken = update(schema.runs).where(_R.id == self._run)
-                    added = _R.rows + answer.counts.get(Action.NEW, 0)
-                    self._writer.execute(taken.values(rows=added if following else answer.total))
-                    self._keep_priorities(self._writer, seen, ageing)
-                    transaction.commit()
-                return answer
-            finally:
-                if transaction.is_active:
-                    transaction.rollback()
+        begin = partial(
+            Ingest,
+            intake,
+            self._manifest,
+            versions,
+            keep_going=keep_going,
+            retry=retry,
+            following=following,
+        )
 
-        def take_unchecked() -> Ingested:
-            with sqlite.parents_known(self._writer):
-                return take()
+        def record(answer: Ingested) -> None:
+            taken = update(schema.runs).where(_R.id == self._run)
+            added = _R.rows + answer.counts.get(Action.NEW, 0)
+            self._writer.execute(taken.values(rows=added if following else answer.total))
+            self._keep_priorities(self._writer, seen, ageing)
 
+        take = partial(_take_in, self._writer, begin, rows, partial(_proceed, stop), record)
         async with self._gate:
-            answer = await self._aside(take_unchecked, stop)
+            answer = await self._aside(take, stop)
         if answer.taken:
             self._seen = seen
         return answer
@@ -356,6 +346,27 @@ class SqlLedger:
 
 class _Stopped(Exception):
     """Raised in the thread of an ingest whose caller was cancelled."""
+
+
+def _take_in(
+    writer: Connection,
+    begin: Callable[[], Ingest],
+    rows: Iterable[Entry],
+    proceed: Callable[[], None],
+    record: Callable[[Ingested], None],
+) -> Ingested:
+    """A manifest, and what ``record`` writes of it, in one transaction: all of it, or nothing."""
+    with sqlite.parents_known(writer):
+        transaction = writer.begin()
+        try:
+            answer = begin().take(rows, proceed)
+            if answer.taken:
+                record(answer)
+                transaction.commit()
+            return answer
+        finally:
+            if transaction.is_active:
+                transaction.rollback()
 
 
 def _proceed(stop: threading.Event) -> None:

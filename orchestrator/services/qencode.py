@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -12,9 +13,9 @@ from orchestrator.model.ports import TaskReport
 from orchestrator.query import resolve_secrets
 from orchestrator.services.http import Http
 from orchestrator.services.qencode_answers import TokenRefused, TokensRefused, fault_in
-from orchestrator.services.qencode_session import Session
 from orchestrator.services.qencode_status import read_status
 from orchestrator.services.redact import redact
+from orchestrator.services.renewed_token import Granted, RenewedToken
 from orchestrator.services.urls import absolute, relative
 
 _STATUS = "/v1/status"
@@ -49,7 +50,8 @@ class QencodeService:
         self._base = base.rstrip("/")
         self._api_key = api_key
         self._env = _Noting(env, http.secrets)
-        self._session = Session(self._access_token, now)
+        self._now = now
+        self._session = RenewedToken(self._access_token, now)
         http.secrets.add(api_key)
 
     @property
@@ -137,12 +139,15 @@ class QencodeService:
             token = await self._session.renewed(token)
             return await self._ask(url, {"token": token}, idempotent=True)
 
-    async def _access_token(self) -> dict[str, Any]:
+    async def _access_token(self) -> Granted:
         url = self._base + "/v1/access_token"
         answer = await self._ask(url, {"api_key": self._api_key}, idempotent=True)
-        if isinstance(token := answer.get("token"), str):
-            self._http.secrets.add(token)
-        return answer
+        token = answer.get("token")
+        if not isinstance(token, str) or not token:
+            raise Transient("access_token: answer not understood: it has no token")
+        self._http.secrets.add(token)
+        expiry = _moment(answer.get("expire"))
+        return token, None if expiry is None else expiry - self._now()
 
     async def _ask(
         self, url: str, fields: Mapping[str, str], *, idempotent: bool
@@ -175,3 +180,14 @@ class _Noting(Mapping[str, str]):
 
     def __len__(self) -> int:
         return len(self._env)
+
+
+def _moment(said: object) -> float | None:
+    """``expire``, a date and time in UTC as in "2020-12-31 23:59:59": its UNIX seconds."""
+    if not isinstance(said, str):
+        return None
+    try:
+        named = datetime.fromisoformat(said.strip())
+        return (named if named.tzinfo else named.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -8,10 +8,10 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from orchestrator.model.errors import Transient
-from orchestrator.services.edge.token import BearerToken
 from orchestrator.services.http import Http
 from orchestrator.services.redact import redact
 from orchestrator.services.refusals import Unauthorized
+from orchestrator.services.renewed_token import Granted, RenewedToken
 
 #: Orders that one listing answers at most.
 PAGE = 100
@@ -37,7 +37,7 @@ class EdgeClient:
         self._http, self._base = http, base.rstrip("/")
         self._media = f"/v1/media/{quote(company, safe='')}"
         self._credentials = {"client_id": client_id, "client_secret": client_secret}
-        self._token = BearerToken(self._obtain, now)
+        self._token = RenewedToken(self._obtain, now)
         http.secrets.add(client_secret)
 
     @property
@@ -159,13 +159,17 @@ class EdgeClient:
             headers={"Authorization": f"Bearer {token}"},
         )
 
-    async def _obtain(self) -> Mapping[str, Any]:
+    async def _obtain(self) -> Granted:
+        """Trade the client's credentials for a token (OAuth 2.0, RFC 6749, 4.4)."""
         form = {**self._credentials, "grant_type": "client_credentials"}
         url = f"{self._base}/v1/oauth2/access_token/"
         answer: Mapping[str, Any] = await self._http.call("POST", url, data=form, idempotent=True)
-        if isinstance(token := answer.get("access_token"), str):
-            self._http.secrets.add(token)
-        return answer
+        token, life = answer.get("access_token"), answer.get("expires_in")
+        if not isinstance(token, str) or not token:
+            raise Transient("access_token: answer not understood: it has no access_token")
+        self._http.secrets.add(token)
+        said = isinstance(life, int | float) and not isinstance(life, bool) and life > 0
+        return token, life if said else None
 
 
 def _object(found: Any, what: str) -> Mapping[str, Any]:

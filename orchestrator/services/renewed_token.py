@@ -1,10 +1,7 @@
-"""The bearer token that client credentials are traded for (OAuth 2.0, RFC 6749, 4.4)."""
+"""The token that an account's key is traded for, renewed before it runs out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
-
-from orchestrator.model.errors import Transient
+from collections.abc import Awaitable, Callable
 
 #: Seconds. A token is renewed this long before it expires (or a tenth of its life), ...
 _MARGIN = 300.0
@@ -13,16 +10,17 @@ _LEAST = 30.0
 #: ... and taken to live this long where the answer doesn't say.
 _UNSAID = 3600.0
 
+#: A token, and the seconds that it is good for; None where nobody says.
+Granted = tuple[str, float | None]
 
-class BearerToken:
+
+class RenewedToken:
     """One token for all calls; ``obtain`` asks for a new one, once for all who wait.
 
-    ``now`` gives seconds that never go back.
+    ``now`` gives seconds.
     """
 
-    def __init__(
-        self, obtain: Callable[[], Awaitable[Mapping[str, Any]]], now: Callable[[], float]
-    ) -> None:
+    def __init__(self, obtain: Callable[[], Awaitable[Granted]], now: Callable[[], float]) -> None:
         self._obtain, self._now = obtain, now
         self._token, self._good_until = "", 0.0
         self._renewing = asyncio.Lock()
@@ -41,17 +39,7 @@ class BearerToken:
         return self._token
 
     async def _renew(self) -> None:
-        answer = await self._obtain()
-        token = answer.get("access_token")
-        if not isinstance(token, str) or not token:
-            raise Transient("access_token: answer not understood: it has no access_token")
-        seconds = _life(answer.get("expires_in"))
-        self._good_until = self._now() + max(seconds - min(_MARGIN, seconds / 10), _LEAST)
+        token, said = await self._obtain()
+        life = _UNSAID if said is None else max(said, 0.0)
+        self._good_until = self._now() + max(life - min(_MARGIN, life / 10), _LEAST)
         self._token = token
-
-
-def _life(said: object) -> float:
-    """``expires_in``, in seconds."""
-    if isinstance(said, int | float) and not isinstance(said, bool) and said > 0:
-        return float(said)
-    return _UNSAID
