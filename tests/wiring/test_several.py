@@ -17,6 +17,7 @@ from orchestrator.query import load_job
 from orchestrator.report import QuietObserver
 from orchestrator.report.tally import Tally
 from orchestrator.wiring import RunOptions, run_job, validate_job
+from orchestrator.wiring.checks import diagnose
 from orchestrator.wiring.several import versions
 from tests.media import coded_clip
 
@@ -39,6 +40,7 @@ kind = "transcoder"
 data = "two"
 [services.edge]
 kind = "transparent_edge"
+url = "http://127.0.0.1:9"
 company = "1"
 client_id = "a"
 client_secret = "b"
@@ -173,6 +175,19 @@ async def test_two_services_in_one_folder_are_refused(place: Place) -> None:
     place.clips([{}])
     with pytest.raises(BadInput, match="same data folder"):
         await place.run(services=("two", "same"))
+
+
+async def test_the_doctor_looks_at_each_service(place: Place) -> None:
+    findings = await diagnose(place.config, ["one", "edge", "two"])
+    found = {each.name: each for each in findings}
+    assert len(found) == len(findings)  # both encode with the same ffmpeg: it is told of once
+    assert found["Service one"].ok, found["Service one"].detail
+    assert found["Service two"].ok, found["Service two"].detail
+    assert not found["Service edge"].ok
+    with pytest.raises(BadInput, match="same data folder"):
+        await diagnose(place.config, ["two", "same"])
+    with pytest.raises(BadInput, match="three"):
+        await diagnose(place.config, ["one", "three"])
 
 
 async def test_a_service_that_can_do_nothing_of_the_job_is_refused(place: Place) -> None:
