@@ -27,6 +27,7 @@ from orchestrator.transcoder.settings import TranscoderSettings
 from orchestrator.wiring import RunOptions, run_job
 from tests.endtoend.conftest import clip
 from tests.endtoend.programs import KEY, House
+from tests.endtoend.proxy import ANSWER, REQUEST, Proxy
 from tests.media import stream, toolchain
 from tests.storage.servers import KEY as USER
 from tests.storage.servers import SECRET as PASSWORD
@@ -230,6 +231,32 @@ async def test_with_the_service_inside_the_run_and_a_row_that_names_it(town: Tow
         " JOIN events e ON e.item_id = i.id AND e.note LIKE '%row' ORDER BY i.line"
     )
     assert named == [(each, f"{each}: named by its row") for each in ("local", "orders")]
+
+
+@pytest.mark.parametrize(
+    ("word", "at"),
+    [
+        pytest.param("transcode/", REQUEST, marks=pytest.mark.slow),
+        ("transcode/", ANSWER),
+        pytest.param("transcode?", ANSWER, marks=pytest.mark.slow),
+        pytest.param("access_token", ANSWER, marks=pytest.mark.slow),
+    ],
+)
+async def test_killed_around_a_call_of_the_service_of_orders(
+    town: Town, word: str, at: str
+) -> None:
+    town.write([{}] * 4)
+    async with served(town) as url, Proxy(url) as proxy:
+        town.point_at(proxy.url)
+        proxy.hold(word, at)
+        program = await town.start("run", "job.toml", "--service", "orders")
+        async with asyncio.timeout(60):
+            await proxy.reached[word, at].wait()
+        await program.kill()
+        proxy.release(word, at)
+        await run_by_hand(town, "orders")
+    assert town.encoded() == every_clip(4)
+    town.check(4, "orders")
 
 
 @pytest.mark.slow
