@@ -25,15 +25,19 @@ MaybeJob = Annotated[
 def doctor(
     job: MaybeJob = None,
     service: options.ServiceName = None,
+    services: options.ServiceNames = None,
     config: options.ConfigFile = None,
     as_json: options.AsJson = False,
 ) -> int:
-    """Check the machine, the settings and the service, and say what to do.
+    """Check the machine, the settings and the services, and say what to do.
 
-    Tries ffmpeg, the ledger's folder, the disk, and whether the service can be
-    reached and takes the key.
+    Tries ffmpeg, the ledger's folder, the disk, and whether each service of the
+    job can be reached and takes the key.
     """
-    findings = _found(job, service, config)
+    from orchestrator.cli.given import names_of
+
+    named = names_of(service, services) or ((service,) if service else ())
+    findings = _found(job, named, config)
     code = OK if all(finding.ok for finding in findings) else SOME_FAILED
     if as_json:
         from dataclasses import asdict
@@ -50,7 +54,7 @@ def doctor(
     return code
 
 
-def _found(job: str | None, service: str | None, config: Path | None) -> list["Finding"]:
+def _found(job: str | None, services: tuple[str, ...], config: Path | None) -> list["Finding"]:
     """All findings; a config or a job that can't be used is one, too."""
     from orchestrator import wiring
     from orchestrator.cli.given import find_job
@@ -73,5 +77,5 @@ def _found(job: str | None, service: str | None, config: Path | None) -> list["F
         except BadInput as error:
             return [Finding("Job", False, str(error), "correct the job file")]
         findings.append(Finding("Job", True, f"{loaded.name}: {loaded.path}"))
-        service = service or loaded.service
-    return findings + run_async(partial(wiring.diagnose, settings, service))
+        services = services or loaded.services or ((loaded.service,) if loaded.service else ())
+    return findings + run_async(partial(wiring.diagnose, settings, services))

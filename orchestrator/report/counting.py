@@ -1,6 +1,6 @@
 """What a run did, counted on the way to whoever shows it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from orchestrator.model.items import Item
 from orchestrator.model.ports import Phase
@@ -22,9 +22,9 @@ class Counting:
         self.got_bytes = 0
         self.started = 0
 
-    def began(self, counts: Mapping[State, int]) -> None:
+    def began(self, counts: Mapping[State, int], services: Sequence[str] = ()) -> None:
         """See ``RunObserver``."""
-        self._inner.began(counts)
+        self._inner.began(counts, services)
 
     def moved(self, item: Item, was: State) -> None:
         """See ``Observer``."""

@@ -1,6 +1,6 @@
 """Who hears how a run is going. ``report.progress`` has those that show it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol, Self
 
 from orchestrator.model.items import Item
@@ -11,14 +11,17 @@ from orchestrator.model.states import State
 class RunObserver(Observer, Protocol):
     """An observer that is also told what a run begins with."""
 
-    def began(self, counts: Mapping[State, int]) -> None:
-        """The run starts with this many items in each state, completed ones included."""
+    def began(self, counts: Mapping[State, int], services: Sequence[str] = ()) -> None:
+        """The run starts with this many items in each state, completed ones included.
+
+        ``services`` are those that share it, where there are several.
+        """
 
 
 class QuietObserver:
     """Shows nothing, for ``--json`` in a script and for tests."""
 
-    def began(self, counts: Mapping[State, int]) -> None:
+    def began(self, counts: Mapping[State, int], services: Sequence[str] = ()) -> None:
         """See ``RunObserver``."""
 
     def moved(self, item: Item, was: State) -> None:

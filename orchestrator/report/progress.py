@@ -10,7 +10,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -47,9 +47,9 @@ class _Progress(ABC):
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._work, name="progress", daemon=True)
 
-    def began(self, counts: Mapping[State, int]) -> None:
+    def began(self, counts: Mapping[State, int], services: Sequence[str] = ()) -> None:
         """See ``RunObserver``."""
-        self.tally.began(counts, self._clock.monotonic())
+        self.tally.began(counts, self._clock.monotonic(), services)
 
     def moved(self, item: Item, was: State) -> None:
         """See ``Observer``."""

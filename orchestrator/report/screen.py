@@ -17,6 +17,9 @@ from orchestrator.report.words import UNKNOWN, count, counted, duration, name, p
 #: Items shown one by one; more would be read by nobody.
 SHOWN = 6
 
+#: Columns before the words of a line without a number.
+_LABEL = 14
+
 _VERBS = {State.UPLOADING: "upload", State.ENCODING: "encode", State.COLLECTING: "collect"}
 _AT_WORK = (Phase.RUNNING, Phase.SAVING)
 _COLOURS = {"upload": "blue", "encode": "magenta", "collect": "cyan"}
@@ -28,6 +31,7 @@ def picture(job: str, tally: Tally, now: float, width: int) -> Text:
     rows = [
         _overall(job, tally, now, width),
         *_stages(tally, flights, now),
+        *_services(tally),
         Text(),
         *_few(flights, width),
     ]
@@ -48,7 +52,8 @@ def line(job: str, tally: Tally, now: float) -> str:
         flying += f" at {size(tally.sent_per_second(now))}/s"
     flying += f", encoding {count(tally.counts[State.ENCODING])}"
     flying += f", collecting {count(tally.counts[State.COLLECTING])}"
-    return f"{job}: {', '.join(parts)}; {flying}"
+    at = "".join(f"; at {each} {', '.join(words)}" for each, words in _shares(tally))
+    return f"{job}: {', '.join(parts)}; {flying}{at}"
 
 
 def _done(tally: Tally) -> str:
@@ -85,7 +90,7 @@ def _stages(tally: Tally, flights: Sequence[Flight], now: float) -> Iterator[Tex
     yield _stage("upload", counts[State.UPLOADING], _upload_words(tally, now))
     yield _stage("encode", encode, _encode_words(tally, flights))
     yield _stage("collect", counts[State.COLLECTING], _collect_words(tally, now))
-    yield Text("  items           ", style="dim").append_text(_items_words(tally))
+    yield Text(f"  {'items':<{_LABEL}}  ", style="dim").append_text(_items_words(tally))
 
 
 def _stage(stage: str, number: int, words: str) -> Text:
@@ -120,6 +125,27 @@ def _items_words(tally: Tally) -> Text:
     if cancelled := counts[State.CANCELLED]:
         text.append(f" · {count(cancelled)} cancelled", "dim")
     return text.append(f" · {count(max(0, counts[State.PENDING]))} pending", "dim")
+
+
+def _services(tally: Tally) -> Iterator[Text]:
+    """A line for each service, where there are several."""
+    for service, words in _shares(tally):
+        label = set_cell_size(name(service, _LABEL), _LABEL)
+        yield Text(f"  {label}  ", style="dim").append(" · ".join(words), "dim default")
+
+
+def _shares(tally: Tally) -> Iterator[tuple[str, tuple[str, str, str]]]:
+    """What is on its way at each service, and what it has done in this run."""
+    flying = tally.flying() if tally.shares else {}
+    for service, share in tally.shares.items():
+        yield (
+            service,
+            (
+                f"{count(flying.get(service, 0))} in flight",
+                f"{count(share.completed)} completed",
+                f"{count(share.failed)} failed",
+            ),
+        )
 
 
 def _few(flights: Sequence[Flight], width: int) -> Iterator[Text]:

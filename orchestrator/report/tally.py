@@ -5,7 +5,8 @@ additions; everything that needs looking at many items is left to whoever reads
 the tally. One thread may feed it while another reads it.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.model.items import Item
@@ -38,6 +39,7 @@ class Flight:
     key: str
     state: State
     since: float
+    service: str = ""
     done: int = 0
     total: int = 0
     percent: float = 0.0
@@ -56,6 +58,14 @@ class Flight:
         return _BEHIND[self.state] + _SHARE.get(self.state, 0.0) * self.fraction
 
 
+@dataclass(slots=True)
+class Share:
+    """What one of several services has done in this run."""
+
+    completed: int = 0
+    failed: int = 0
+
+
 class Tally:
     """Counters of a run, and what is on its way. Times are monotonic seconds."""
 
@@ -67,6 +77,9 @@ class Tally:
         self.sent_bytes = 0
         self.got_bytes = 0
         self.began_at: float | None = None
+        #: By service, in their order; empty where the run has but one.
+        self.shares: dict[str, Share] = {}
+        self._failed_at: dict[int, Share] = {}
         self._flights: dict[int, Flight] = {}
         self._items = Pace(_ITEMS_WINDOW)
         self._sent = Pace(_BYTES_WINDOW)
@@ -74,8 +87,9 @@ class Tally:
 
     # --- fed by the engine ---
 
-    def began(self, counts: Mapping[State, int], now: float) -> None:
-        """The run starts with this many items in each state."""
+    def began(self, counts: Mapping[State, int], now: float, services: Sequence[str] = ()) -> None:
+        """The run starts with this many items in each state, at these services if several."""
+        self.shares = {name: Share() for name in services}
         self.counts = dict.fromkeys(State, 0) | dict(counts)
         self.total = sum(counts.values())
         self.began_at = now
@@ -90,13 +104,15 @@ class Tally:
             self.settled += (state in SETTLED) - (was in SETTLED)
             self._leave(item.id)
             if state in IN_FLIGHT:
-                self._flights[item.id] = Flight(item.key, state, now)
+                self._flights[item.id] = Flight(item.key, state, now, _service(item))
+            if self.shares:
+                self._share(item, was)
 
     def sent(self, item: Item, done: int, total: int, now: float) -> None:
         """Bytes of an item's source that have arrived."""
         flight = self._flights.get(item.id)
         if flight is None:  # taken up again: what went up before is not this run's doing
-            flight = self._flights[item.id] = Flight(item.key, item.state, now, done)
+            flight = self._flights[item.id] = _again(item, now, done)
         self.sent_bytes += max(0, done - flight.done)
         flight.done, flight.total = done, total
 
@@ -104,7 +120,7 @@ class Tally:
         """How far the service is with an item."""
         flight = self._flights.get(item.id)
         if flight is None:
-            flight = self._flights[item.id] = Flight(item.key, item.state, now)
+            flight = self._flights[item.id] = _again(item, now)
         if flight.phase is not phase:
             if flight.phase is not None:
                 self.phases[flight.phase] -= 1
@@ -116,7 +132,7 @@ class Tally:
         """Bytes of an item's outputs that were collected."""
         flight = self._flights.get(item.id)
         if flight is None:
-            flight = self._flights[item.id] = Flight(item.key, item.state, now, done)
+            flight = self._flights[item.id] = _again(item, now, done)
         self.got_bytes += max(0, done - flight.done)
         flight.done, flight.total = done, total or 0
 
@@ -124,6 +140,19 @@ class Tally:
         flight = self._flights.pop(number, None)
         if flight is not None and flight.phase is not None:
             self.phases[flight.phase] -= 1
+
+    def _share(self, item: Item, was: State) -> None:
+        """Count for a service what has ended there; what failed and is tried again has not."""
+        if was is State.FAILED and (failed := self._failed_at.pop(item.id, None)):
+            failed.failed -= 1
+        share = self.shares.get(_service(item))
+        if share is None:
+            return
+        if item.state is State.COMPLETED:
+            share.completed += 1
+        elif item.state is State.FAILED:
+            share.failed += 1
+            self._failed_at[item.id] = share
 
     # --- read by whoever draws ---
 
@@ -136,6 +165,10 @@ class Tally:
     def flights(self) -> tuple[Flight, ...]:
         """What is on its way, the longest under way first."""
         return tuple(self._flights.values())
+
+    def flying(self) -> Counter[str]:
+        """How many items are on their way at each service."""
+        return Counter(flight.service for flight in self.flights())
 
     @property
     def finished(self) -> int:
@@ -179,3 +212,12 @@ class Tally:
     def got_per_second(self, now: float) -> float:
         """Bytes collected per second, lately."""
         return self._got.per_second(now, self.got_bytes) or 0.0
+
+
+def _again(item: Item, now: float, done: int = 0) -> Flight:
+    """An item that was on its way when the run began."""
+    return Flight(item.key, item.state, now, _service(item), done)
+
+
+def _service(item: Item) -> str:
+    return item.attempt.service if item.attempt is not None else ""

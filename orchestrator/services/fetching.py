@@ -5,13 +5,31 @@ import stat
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from orchestrator.services.disk_write import PartFile, in_thread
-from orchestrator.services.download import Downloader, agree
+from orchestrator.services.download import agree
 
-#: Files of one folder that are fetched at once.
+#: Files of one folder that are fetched at once, where nobody says otherwise.
 _WIDTH = 6
+
+
+class Source(Protocol):
+    """Where the files are: ``download.Downloader`` over HTTP."""
+
+    async def fetch(
+        self,
+        url: str,
+        target: Path,
+        *,
+        since: float,
+        got: Callable[[int], None],
+        named: int | None = None,
+    ) -> int:
+        """Bring ``url`` to ``target``, whole; the answer is its size in bytes."""
+
+    async def read(self, url: str) -> bytes:
+        """What is in a small file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +37,13 @@ class Fetching:
     """``since`` is in UNIX seconds: what is older belongs to an earlier attempt.
 
     ``got`` counts bytes that are there, and takes them back with a negative number.
+    ``width`` is how many files of one folder are fetched at once.
     """
 
-    downloader: Downloader
+    source: Source
     since: float
     got: Callable[[int], None]
+    width: int = _WIDTH
 
     async def file(self, url: str, place: Path, size: int | None = None) -> int:
         """Have ``url`` at ``place``; the answer is its size in bytes.
@@ -35,7 +55,7 @@ class Fetching:
         if there is not None and (size is None or agree(there, size)):
             self.got(there)
             return there
-        return await self.downloader.fetch(url, place, since=self.since, got=self.got, named=size)
+        return await self.source.fetch(url, place, since=self.since, got=self.got, named=size)
 
     async def files(self, wanted: Iterable[tuple[str, Path]]) -> int:
         """Have many files, each at its place; the answer is the size of all, in bytes."""
@@ -48,7 +68,7 @@ class Fetching:
                 size = await self.file(url, place)
                 total += size
 
-        await _together([fetch() for _ in range(_WIDTH)])
+        await _together([fetch() for _ in range(self.width)])
         return total
 
     async def put(self, place: Path, data: bytes) -> int:

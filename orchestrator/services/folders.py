@@ -17,7 +17,7 @@ from orchestrator.services.streaming import Home, Named, look_into
 async def fetch_row(fetching: Fetching, url: str, folder: Path) -> int:
     """Interval thumbnails: a .vtt file and its images. The answer is the size of all."""
     home = Home(url)
-    vtt = await fetching.downloader.read(url)
+    vtt = await fetching.source.read(url)
     images = [home.named(image, home.entry) for image in images_in(vtt.decode("utf-8", "replace"))]
     if any(image.path == home.entry.path for image in images):
         raise OutputMissing(f"{redact(url)} names itself as an image")
@@ -33,7 +33,7 @@ async def fetch_ladder(fetching: Fetching, url: str, folder: Path, beside: Seque
     home = Home(url)
 
     async def read(named: Named) -> bytes:
-        return await fetching.downloader.read(named.url)
+        return await fetching.source.read(named.url)
 
     contents = await look_into(home, beside, read)
     size = await fetching.files((file.url, folder / file.path) for file in contents.files)

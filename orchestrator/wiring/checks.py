@@ -3,6 +3,7 @@
 import shutil
 import sys
 import time
+from collections.abc import Iterable, Sequence
 
 from orchestrator.config import Config
 from orchestrator.model.errors import OrchestratorError
@@ -10,6 +11,7 @@ from orchestrator.report.findings import Finding
 from orchestrator.settings import TranscoderService
 from orchestrator.transcoder.toolchain import describe, find_toolchain
 from orchestrator.wiring.routes import open_route
+from orchestrator.wiring.several import check_apart
 
 #: Encoders that the local service can't do without, and what they are for.
 ENCODERS = {"libx264": "H.264 video", "libx265": "H.265 video", "aac": "AAC sound"}
@@ -18,14 +20,26 @@ ENCODERS = {"libx264": "H.264 video", "libx265": "H.265 video", "aac": "AAC soun
 LITTLE_SPACE = 5 * 1024**3
 
 
-async def diagnose(config: Config, service: str | None) -> list[Finding]:
-    """Check the machine, the settings and the service (by default the default one)."""
-    name = service or config.default_service
+async def diagnose(config: Config, services: Sequence[str] = ()) -> list[Finding]:
+    """Check the machine, the settings and the services of a run (without any, the default one).
+
+    Raises ``BadInput`` for services that can't work together, and for one that the config
+    has not.
+    """
+    names = tuple(dict.fromkeys(services)) or (config.default_service,)
+    check_apart(config, names)
     findings = [_python(), _config(config), _folder(config), _space(config), _clock()]
-    if isinstance(config.service(name), TranscoderService):
-        findings += await _media(config, name)
-    findings.append(await _reached(config, name))
+    for settings in _inside(config, names):
+        findings += await _media(settings)
+    findings += [await _reached(config, name) for name in names]
     return findings
+
+
+def _inside(config: Config, names: Iterable[str]) -> list[TranscoderService]:
+    """The services that encode on this machine, those with the same programs once."""
+    settings = [config.service(name) for name in names]
+    found = [each for each in settings if isinstance(each, TranscoderService)]
+    return list({(each.ffmpeg, each.ffprobe): each for each in found}.values())
 
 
 def _python() -> Finding:
@@ -63,10 +77,7 @@ def _clock() -> Finding:
     return Finding("Clock", year >= 2025, detail, "set the clock: tokens expire by it")
 
 
-async def _media(config: Config, name: str) -> list[Finding]:
-    settings = config.service(name)
-    if not isinstance(settings, TranscoderService):
-        return []
+async def _media(settings: TranscoderService) -> list[Finding]:
     try:
         found = await describe(find_toolchain(settings.ffmpeg, settings.ffprobe))
     except OrchestratorError as error:

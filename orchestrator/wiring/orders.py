@@ -11,7 +11,7 @@ from orchestrator.model.items import Item
 from orchestrator.model.ports import Collector, Room, Uploader
 from orchestrator.query import Job, OrderRecipe, Origins, Publish, resolve_secrets
 from orchestrator.services.collect import Placement
-from orchestrator.services.delivered import DeliveredCollector
+from orchestrator.services.delivered import DeliveredCollector, Delivery
 from orchestrator.services.disk_room import DiskRoom
 from orchestrator.services.edge import EdgeClient, EdgeService
 from orchestrator.services.http import Http
@@ -65,7 +65,7 @@ async def open_orders(
         origins = job.origins if job is not None else None
         collector = DeliveredCollector(
             place,
-            _Destination(job),
+            _Deliveries(job),
             RemoteReader(disk, config.collect.min_free),
             DiskRoom(config.collect.min_free),
         )
@@ -98,14 +98,17 @@ async def _published(
         yield PlaceUploader(place, target, publish, throttle=throttle, stall=config.upload.stall)
 
 
-class _Destination:
-    """The first destination of an item's order, as its own service would reach it."""
+class _Deliveries:
+    """Where an item's order delivers first, as its own service would reach it."""
 
     def __init__(self, job: Job | None) -> None:
         self._recipe = OrderRecipe(job) if job is not None else None
 
-    def __call__(self, item: Item) -> str:
+    def __call__(self, item: Item) -> Delivery:
         if self._recipe is None:
             raise ValueError("nothing is collected without a job")
         order = self._recipe.request(item)["order"]
-        return str(resolve_secrets(order["destinations"][0], os.environ))
+        folder = str(resolve_secrets(order["destinations"][0], os.environ))
+        asked = [*order.get("thumbnails", ())]
+        asked += [image for each in order["jobs"] for image in each.get("thumbnails", ())]
+        return Delivery(folder, tuple(str(image["filename"]) for image in asked))

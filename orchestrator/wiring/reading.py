@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from yarl import URL
 
@@ -19,6 +20,9 @@ from orchestrator.transcoder.sources.tries import persist
 from orchestrator.transcoder.sources.urls import BadUrl, read_remote, scheme_of
 from orchestrator.transcoder.sources.web import Web
 
+#: A playlist with more is none.
+_LARGEST = 16 * 2**20
+
 
 class RemoteReader:
     """Implements ``services.delivered.Reader`` for ftp, ftps, sftp, s3, http and https."""
@@ -35,6 +39,20 @@ class RemoteReader:
         part = target.with_name(f".{target.name}.part")
         await self._disk.run(make_folders, target.parent)
         landing = Landing(part, self._disk, max_bytes=0, reserve=self._reserve, tell=got)
+        await self._land(url, landing)
+        await self._disk.run(put_in_place, part, target)
+        return landing.done
+
+    async def read(self, url: str) -> bytes:
+        """See ``services.delivered.Reader``."""
+        with TemporaryDirectory(prefix="orchestrator-") as folder:
+            part = Path(folder) / "part"
+            limits = {"max_bytes": _LARGEST, "reserve": 0}
+            await self._land(url, Landing(part, self._disk, **limits, tell=lambda *_: None))
+            return await self._disk.run(part.read_bytes)
+
+    async def _land(self, url: str, landing: Landing) -> None:
+        """Raises ``Permanent``, ``OutputMissing``."""
         try:
             async with landing:
                 await persist(lambda: self._try(url, landing), landing, self._limits)
@@ -42,8 +60,6 @@ class RemoteReader:
             raise Permanent(f"{redact(url)} can't be collected: it {error}") from None
         except Unfetchable as error:
             raise OutputMissing(f"{redact(url)} can't be collected: {error}") from error
-        await self._disk.run(put_in_place, part, target)
-        return landing.done
 
     async def _try(self, url: str, landing: Landing) -> None:
         scheme = scheme_of(url)

@@ -100,7 +100,8 @@ class _Run:
             if not taken.taken:
                 await ledger.end_run(Ending.REFUSED)
                 return self._outcome(Ending.REFUSED, taken, {}, "nothing was begun")
-            self._observer.began(await ledger.counts())
+            sharing = self._names if len(self._names) > 1 else ()
+            self._observer.began(await ledger.counts(), sharing)
             ending, message = await self._work(ledger)
             counts = await self._close(ledger, ending)
         return self._outcome(ending, taken, counts, message)

@@ -1,6 +1,6 @@
 """What a run at several services takes from its job: names, and versions for all of them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from hashlib import blake2b
 
 from orchestrator.config import Config
@@ -84,6 +84,12 @@ def versions(config: Config, job: Job) -> Versioned | QencodeRecipe | OrderRecip
 def names_of(config: Config, job: Job) -> tuple[str, ...]:
     """The services of a run, each once. Raises ``BadInput`` where two can't work together."""
     names = tuple(dict.fromkeys(job.services)) or (job.service or config.default_service,)
+    check_apart(config, names)
+    return names
+
+
+def check_apart(config: Config, names: Iterable[str]) -> None:
+    """Raise ``BadInput`` where two of these services would work in one folder."""
     folders: dict[object, str] = {}
     for name in names:
         settings = config.service(name)
@@ -94,7 +100,6 @@ def names_of(config: Config, job: Job) -> tuple[str, ...]:
                     f"the services {other!r} and {name!r} have the same data folder, "
                     f"{settings.data}: give each one of its own"
                 )
-    return names
 
 
 def ending(lost: Mapping[str, Exception], left: int) -> tuple[Ending, str]:

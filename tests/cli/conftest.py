@@ -93,8 +93,8 @@ class Wired:
         self._note("serve", listen)
         ready("http://127.0.0.1:8080")
 
-    async def diagnose(self, config, service):
-        self._note("diagnose", service)
+    async def diagnose(self, config, services):
+        self._note("diagnose", services)
         return self.findings
 
     async def make_samples(self, folder):

@@ -129,7 +129,7 @@ def test_doctor_with_bad_news(wired, typed):
     assert "✗  Disk" in result.stdout
     assert "→ make room" in result.stdout
     assert "1 to put right" in result.stdout
-    assert wired.calls == [("diagnose", "qencode")]
+    assert wired.calls == [("diagnose", ("qencode",))]
     document = json.loads(typed("doctor", "--json").stdout)
     assert [each["ok"] for each in document["findings"]] == [True, False]
 
@@ -138,7 +138,25 @@ def test_doctor_takes_a_job_and_asks_its_service(wired, typed, here):
     file = here / "jobs/night.toml"
     file.write_text('service = "qencode"\n' + file.read_text())
     assert "✓  Job  night" in typed("doctor", "night").stdout
-    assert wired.calls == [("diagnose", "qencode")]
+    assert wired.calls == [("diagnose", ("qencode",))]
+
+
+def test_doctor_asks_each_service_of_a_job_that_has_several(wired, typed, here):
+    file = here / "jobs/night.toml"
+    file.write_text('services = ["qencode", "local"]\n' + file.read_text())
+    typed("doctor", "night")
+    typed("doctor", "night", "--service", "edge")
+    typed("doctor", "night", "--services", "edge, local")
+    typed("doctor", "--services", "edge,local")
+    assert [services for _, services in wired.calls] == [
+        ("qencode", "local"),
+        ("edge",),
+        ("edge", "local"),
+        ("edge", "local"),
+    ]
+    wired.calls.clear()
+    assert typed("doctor", "--service", "edge", "--services", "local").exit_code == 2
+    assert not wired.calls
 
 
 def test_doctor_finds_a_bad_config_and_a_bad_job(wired, typed, here):

@@ -37,8 +37,12 @@ class Exchange:
 
     @property
     def name(self) -> str:
-        """Its method and the word that follows the API's version: "PATCH upload_file"."""
-        return f"{self.method} {self.path.split('/')[2].partition('?')[0]}"
+        """Its method and the word that follows the API's version: "PATCH upload_file".
+
+        In the API of orders, the word that follows the company: "POST transcode".
+        """
+        steps = self.path.partition("?")[0].split("/")
+        return f"{self.method} {steps[4] if steps[2] == 'media' else steps[2]}"
 
     async def body(self, share: float = 1.0) -> bytes:
         """The request's body, or as much of it as ``share`` says."""

@@ -84,36 +84,60 @@ class Encoding:
         order.update(status="FINISHED", duration=1.0)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(120)
-async def test_killed_a_few_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def chance(monkeypatch: pytest.MonkeyPatch) -> random.Random:
     seed = int(os.environ.get("KILL_SEED") or random.randrange(2**32))
     print(f"KILL_SEED={seed}")
-    chance = random.Random(seed)
     for name, value in (("EDGE_SECRET", CLIENT[1]), ("FTP_USER", KEY), ("FTP_PASSWORD", SECRET)):
         monkeypatch.setenv(name, value)
-    (tmp_path / "clips").mkdir()
+    return random.Random(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_killed_a_few_times(tmp_path: Path, chance: random.Random) -> None:
+    await killed(tmp_path, chance, 4)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+async def test_killed_sixty_times(tmp_path: Path, chance: random.Random) -> None:
+    found: Counter[str] = Counter()
+    for number in range(15):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        found += await killed(folder, chance, 4)
+    in_flight = {"uploading", "starting", "encoding", "collecting"}
+    assert in_flight <= set(found), "moments that hit every stage"
+
+
+async def killed(folder: Path, chance: random.Random, times: int) -> Counter[str]:
+    """A manifest that is killed so often and then audited; the states that items were in."""
+    (folder / "clips").mkdir()
     for number in range(CLIPS):
         data = chance.randbytes(int(2 ** chance.uniform(8, 21)))
-        (tmp_path / "clips" / f"clip{number}.mov").write_bytes(data)
-    root = tmp_path / "ftp"
+        (folder / "clips" / f"clip{number}.mov").write_bytes(data)
+    root = folder / "ftp"
     root.mkdir()
-    house = House(tmp_path)
+    house = House(folder)
     with ftp_server(root) as port:
         async with EdgeServer() as server:
-            (tmp_path / "config.toml").write_text(CONFIG.format(url=server.url))
+            (folder / "config.toml").write_text(CONFIG.format(url=server.url))
             house.write_job(ORDER.format(port=port))
             working = asyncio.create_task(Encoding(server, root, chance).work())
             try:
-                await _kill(house, server, chance, 4)
+                found = await _kill(house, server, chance, times)
             finally:
                 working.cancel()
                 with suppress(asyncio.CancelledError):
                     await working
             _audit(house, server)
+    return found
 
 
-async def _kill(house: House, server: EdgeServer, chance: random.Random, times: int) -> None:
+async def _kill(
+    house: House, server: EdgeServer, chance: random.Random, times: int
+) -> Counter[str]:
     """Kill so many times, each a while after the first call; then let it end."""
     found: Counter[str] = Counter()
     for _ in range(times):
@@ -130,6 +154,7 @@ async def _kill(house: House, server: EdgeServer, chance: random.Random, times: 
     program = await house.start("run", "job.toml")
     async with asyncio.timeout(60):
         assert await program.end() == 0, program.output
+    return found
 
 
 def _audit(house: House, server: EdgeServer) -> None:

@@ -10,14 +10,14 @@ from orchestrator.report import Counting, QuietObserver
 def test_everything_is_passed_on(item):
     inner = Mock(spec=QuietObserver)
     counting = Counting(inner)
-    counting.began({State.PENDING: 1})
+    counting.began({State.PENDING: 1}, ("one", "two"))
     counting.moved(item(1, State.UPLOADING), State.PENDING)
     counting.sent(item(1), 1, 2)
     counting.percent(item(1), Phase.RUNNING, 3)
     counting.got(item(1), 4, None)
     counting.note("x")
     assert inner.method_calls == [
-        call.began({State.PENDING: 1}),
+        call.began({State.PENDING: 1}, ("one", "two")),
         call.moved(item(1, State.UPLOADING), State.PENDING),
         call.sent(item(1), 1, 2),
         call.percent(item(1), Phase.RUNNING, 3),

@@ -8,11 +8,12 @@ import time
 import pytest
 from rich.console import Console
 
+from orchestrator.model.items import Attempt, Item
 from orchestrator.model.ports import Phase
 from orchestrator.model.states import State
 from orchestrator.report import QuietObserver
 from orchestrator.report.progress import LiveProgress, PlainProgress, progress
-from orchestrator.report.screen import picture
+from orchestrator.report.screen import line, picture
 from orchestrator.report.tally import Tally
 
 
@@ -64,6 +65,46 @@ def test_the_picture_says_how_things_stand(item):
     assert "86.0 MB sent" in shown
     assert re.search(r"upload +…\S+/20\.mov +20%  of 100 MB", shown)
     assert "and 28 more items under way" in shown
+
+
+def shared(item) -> Tally:
+    """Three services: 2 items under way at one, 1 of them from before the run; 2 done, 1 failed."""
+    tally = Tally()
+    tally.began({State.PENDING: 5, State.ENCODING: 1}, 0, ("edge", "a-service-of-a-long-name", "x"))
+
+    def at(service: str, number: int, state: State) -> Item:
+        made = item(number, state)
+        made.attempt = Attempt(1, service, "", "")
+        return made
+
+    tally.percent(at("edge", 1, State.ENCODING), Phase.RUNNING, 5, 1)
+    tally.moved(at("edge", 2, State.UPLOADING), State.PENDING, 1)
+    for number, ended in ((3, State.COMPLETED), (4, State.FAILED), (5, State.FAILED)):
+        tally.moved(at("edge", number, State.ENCODING), State.PENDING, 2)
+        tally.moved(at("edge", number, ended), State.ENCODING, 3)
+    tally.moved(at("edge", 5, State.PENDING), State.FAILED, 4)
+    tally.moved(at("a-service-of-a-long-name", 5, State.UPLOADING), State.PENDING, 4)
+    tally.moved(at("a-service-of-a-long-name", 5, State.COMPLETED), State.COLLECTING, 5)
+    tally.moved(item(6, State.CANCELLED), State.PENDING, 6)
+    return tally
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_several_services_have_a_line_each(item, width):
+    shown = lines(shared(item), width)
+    assert len(shown) == 16
+    assert all(len(line) <= width for line in shown)
+    assert shown[5:8] == [
+        "  edge            2 in flight · 1 completed · 1 failed",
+        "  …f-a-long-name  0 in flight · 1 completed · 0 failed",
+        "  x               0 in flight · 0 completed · 0 failed",
+    ]
+
+
+def test_a_line_of_text_names_several_services(item):
+    said = line("night", shared(item), 10)
+    assert "; at edge 2 in flight, 1 completed, 1 failed; at a-service-of-a-long-name 0" in said
+    assert " at " not in line("night", Tally(), 10)
 
 
 def test_what_is_at_work_is_shown_before_what_waits(item):

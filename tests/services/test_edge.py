@@ -130,6 +130,46 @@ async def test_a_finished_order_has_its_outputs_and_no_password(service, server)
     assert output.user_tag == "iphone"
 
 
+@pytest.mark.parametrize(
+    ("profile", "url"),
+    [
+        ({"custom_profiles": [{"profile_type": "hls"}]}, "fi%20lm/master.m3u8"),
+        (
+            {"custom_profiles": [{"profile_type": "hls", "master_pl_name": "all.m3u8"}]},
+            "fi%20lm/all.m3u8",
+        ),
+        ({"segmentation": True, "custom_profiles": []}, "fi%20lm/master.m3u8"),
+        ({"segmentation": False, "custom_profiles": [{"profile_type": "overlay"}]}, "fi%20lm.mp4"),
+    ],
+)
+async def test_an_hls_profile_makes_a_folder_with_its_master_playlist(
+    service, server, client, profile, url
+):
+    made = await client.create_profile({"name": "new", **profile})
+    job = {"label": "tv", "filename": "fi lm.mp4", "profile_id": made["id"]}
+    attempts = [await started(service, jobs=[job, ORDER["jobs"][0]]) for _ in range(2)]
+    server.move("FINISHED", 100.0)
+    server.calls.clear()
+    reports = await service.report([each.task for each in attempts], None)
+    for report in reports.values():
+        assert [each.url for each in report.outputs] == [
+            f"ftp://127.0.0.1/out/{url}",
+            "ftp://127.0.0.1/out/watermark.mp4",
+        ]
+    asked = [path for _, path in server.calls if "profile" in path]
+    assert len(asked) == 1  # they are asked for once
+
+
+async def test_a_profile_that_is_gone_made_a_file(service, server, client):
+    made = await client.create_profile({"name": "new", "segmentation": True})
+    job = {"label": "tv", "filename": "film.mp4", "profile_id": made["id"]}
+    attempt = await started(service, jobs=[job])
+    await client.delete_profile(made["id"])
+    server.move("FINISHED", 100.0)
+    report = (await service.report([attempt.task], None))[attempt.task]
+    assert [each.url for each in report.outputs] == ["ftp://127.0.0.1/out/film.mp4"]
+
+
 async def test_a_failed_order_says_why(service, server):
     attempt = await started(service)
     server.move("ERROR", comment="can't read ftp://user:secret-of-origin@127.0.0.1/film.mp4")

@@ -293,9 +293,9 @@ def test_an_estimate_counts_the_minutes_of_each_file(tmp_path: Path) -> None:
 
 
 async def test_the_doctor_checks_the_account(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = {each.name: each for each in await diagnose(house.config(), "edge")}
+    found = {each.name: each for each in await diagnose(house.config(), ["edge"])}
     assert found["Service edge"].ok, found["Service edge"].detail
     monkeypatch.setenv("EDGE_SECRET", "another")
-    found = {each.name: each for each in await diagnose(house.config(), "edge")}
+    found = {each.name: each for each in await diagnose(house.config(), ["edge"])}
     assert not found["Service edge"].ok
     assert "another" not in found["Service edge"].detail

@@ -28,8 +28,17 @@ destinations = ["ftp://{login}@127.0.0.1:{port}/out/{{stem}}"]
 label = "iphone"
 filename = "watermark.mp4"
 profile = "small"
+[[order.jobs.thumbnails]]
+filename = "frame.png"
+width = 32
+height = 24
+[[order.jobs]]
+label = "tv"
+filename = "{{stem}}.mp4"
+profile = "hls"
 [[order.thumbnails]]
 filename = "poster.jpg"
+label = "label"
 width = 64
 height = 48
 time = 0.3
@@ -46,6 +55,13 @@ PROFILE = {
 }
 
 
+HLS = {
+    **PROFILE,
+    "name": "hls",
+    "custom_profiles": [{"profile_type": "hls", "hls_time": 1, "master_pl_name": "all.m3u8"}],
+}
+
+
 @pytest.mark.parametrize("scheme", ["ftp", "sftp", "s3"])
 async def test_an_order_runs_at_the_service_inside(
     scheme: str,
@@ -57,7 +73,7 @@ async def test_an_order_runs_at_the_service_inside(
     monkeypatch.setenv("FTP_USER", KEY)
     monkeypatch.setenv("FTP_PASSWORD", SECRET.replace("=", "%3D"))
     (tmp_path / "config.toml").write_text('[services.local]\nmin_free = "1MiB"\nworkers = 1\n')
-    clip(tmp_path / "clips" / "one.mp4")
+    clip(tmp_path / "clips" / "one.mp4", seconds=2)
     (tmp_path / "ftp").mkdir()
     config = load_config(tmp_path / "config.toml")
     with ftp_server(tmp_path / "ftp") as port:
@@ -71,10 +87,28 @@ async def test_an_order_runs_at_the_service_inside(
         async with open_route(config, "local", job.with_()) as route:
             client: EdgeClient = route.service._client  # type: ignore[attr-defined]
             await client.create_profile(PROFILE)
+            await client.create_profile(HLS)
         outcome = await run_job(config, job, RunOptions(), QuietObserver())
     assert outcome.ending is Ending.FINISHED
     assert outcome.counts == {State.COMPLETED: 1}, outcome.failures
-    made = tmp_path / "outputs" / "one" / "iphone.mp4"
-    assert (stream(made, "video") or {})["width"] == 96
-    assert made.read_bytes() == (tmp_path / "ftp" / "out" / "one" / "watermark.mp4").read_bytes()
-    assert (tmp_path / "ftp" / "out" / "one" / "poster.jpg").exists()
+    assert not outcome.failures
+    collected = inside(tmp_path / "outputs" / "one")
+    stored = inside(tmp_path / "ftp" / "out" / "one")
+    assert "one/all.m3u8" in stored
+    assert {_stored(name): data for name, data in collected.items()} == stored
+    assert {"frame.png", "poster.jpg", "tv/all.m3u8"} < set(collected)
+    assert sum(name.endswith(".ts") for name in collected) >= 2
+    film = tmp_path / "outputs" / "one" / "iphone.mp4"
+    assert (stream(film, "video") or {})["width"] == 96
+    ladder = tmp_path / "outputs" / "one" / "tv" / "all.m3u8"
+    assert (stream(ladder, "video") or {})["width"] == 96
+
+
+def _stored(name: str) -> str:
+    """What the service calls that which is collected under a name."""
+    return name.replace("iphone.mp4", "watermark.mp4").replace("tv/", "one/")
+
+
+def inside(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

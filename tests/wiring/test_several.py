@@ -3,18 +3,21 @@
 import csv
 import sqlite3
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from orchestrator.config import Config, load_config
 from orchestrator.model.errors import BadInput
-from orchestrator.model.items import Row, StitchPart
+from orchestrator.model.items import Item, Row, StitchPart
 from orchestrator.model.outcome import Ending, RunOutcome
 from orchestrator.model.states import State
 from orchestrator.query import load_job
 from orchestrator.report import QuietObserver
+from orchestrator.report.tally import Tally
 from orchestrator.wiring import RunOptions, run_job, validate_job
+from orchestrator.wiring.checks import diagnose
 from orchestrator.wiring.several import versions
 from tests.media import coded_clip
 
@@ -37,6 +40,7 @@ kind = "transcoder"
 data = "two"
 [services.edge]
 kind = "transparent_edge"
+url = "http://127.0.0.1:9"
 company = "1"
 client_id = "a"
 client_secret = "b"
@@ -53,11 +57,25 @@ size = "32x32"
 """
 
 
+class Watching(QuietObserver):
+    """Counts as a terminal would show it."""
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+
+    def began(self, counts: Mapping[State, int], services: Sequence[str] = ()) -> None:
+        self.tally.began(counts, 0.0, services)
+
+    def moved(self, item: Item, was: State) -> None:
+        self.tally.moved(item, was, 0.0)
+
+
 class Place:
     """A folder with a config, a job, and as many clips as are wanted."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.watching = Watching()
         (folder / "config.toml").write_text(CONFIG)
         self.job_file = folder / "job.toml"
         self.job_file.write_text(JOB)
@@ -80,7 +98,7 @@ class Place:
 
     async def run(self, **options: object) -> RunOutcome:
         job = load_job(self.job_file)
-        return await run_job(self.config, job, RunOptions(**options), QuietObserver())  # type: ignore[arg-type]
+        return await run_job(self.config, job, RunOptions(**options), self.watching)  # type: ignore[arg-type]
 
     def ask(self, query: str) -> list[tuple[str, ...]]:
         with sqlite3.connect(self.folder / "state" / "job.db") as connection:
@@ -131,6 +149,9 @@ async def test_a_row_names_its_service(place: Place) -> None:
     assert named == [("two",)] * 5
     notes = {note for (note,) in place.ask("SELECT note FROM events WHERE note != ''")}
     assert "two: named by its row" in notes
+    shares = {name: share.completed for name, share in place.watching.tally.shares.items()}
+    assert shares == dict(place.where())
+    assert not place.watching.tally.flights()
 
 
 @pytest.mark.slow
@@ -140,6 +161,7 @@ async def test_a_row_that_names_another_service_is_refused(place: Place) -> None
     assert outcome.ending is Ending.REFUSED
     assert "the run has no service 'three'" in str(outcome.problems[0])
     alone = await place.run(service="one")  # there the column is one like any other
+    assert not place.watching.tally.shares
     assert alone.counts == {State.COMPLETED: 2}
 
 
@@ -154,6 +176,19 @@ async def test_two_services_in_one_folder_are_refused(place: Place) -> None:
     place.clips([{}])
     with pytest.raises(BadInput, match="same data folder"):
         await place.run(services=("two", "same"))
+
+
+async def test_the_doctor_looks_at_each_service(place: Place) -> None:
+    findings = await diagnose(place.config, ["one", "edge", "two"])
+    found = {each.name: each for each in findings}
+    assert len(found) == len(findings)  # both encode with the same ffmpeg: it is told of once
+    assert found["Service one"].ok, found["Service one"].detail
+    assert found["Service two"].ok, found["Service two"].detail
+    assert not found["Service edge"].ok
+    with pytest.raises(BadInput, match="same data folder"):
+        await diagnose(place.config, ["two", "same"])
+    with pytest.raises(BadInput, match="three"):
+        await diagnose(place.config, ["one", "three"])
 
 
 async def test_a_service_that_can_do_nothing_of_the_job_is_refused(place: Place) -> None:

@@ -72,9 +72,7 @@ class EdgeClient:
         if isinstance(found, dict):
             # Paged answers of this kind of API come wrapped.
             found = found.get("results", found.get("objects"))
-        if not isinstance(found, list):
-            raise Transient("the list of orders: answer not understood")
-        return [each for each in found if isinstance(each, dict)]
+        return _objects(found, "the list of orders")
 
     async def requeue(self, order_id: str) -> None:
         """Launch a failed order again. Raises ``NotThere``."""
@@ -84,9 +82,7 @@ class EdgeClient:
     async def profiles(self) -> list[Mapping[str, Any]]:
         """The account's transcoding profiles."""
         found = await self._call("GET", f"{self._media}/transcoding_profiles/")
-        if not isinstance(found, list):
-            raise Transient("the list of profiles: answer not understood")
-        return [each for each in found if isinstance(each, dict)]
+        return _objects(found, "the list of profiles")
 
     async def profile(self, profile_id: int) -> Mapping[str, Any]:
         """One profile. Raises ``NotThere``."""
@@ -174,5 +170,12 @@ class EdgeClient:
 
 def _object(found: Any, what: str) -> Mapping[str, Any]:
     if not isinstance(found, dict):
+        raise Transient(f"{what}: answer not understood")
+    return found
+
+
+def _objects(found: Any, what: str) -> list[Mapping[str, Any]]:
+    """All or nothing: whatever is missing from a list would be taken for not there."""
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise Transient(f"{what}: answer not understood")
     return found

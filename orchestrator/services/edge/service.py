@@ -15,7 +15,14 @@ from orchestrator.model.items import Attempt
 from orchestrator.model.ports import Phase, TaskReport
 from orchestrator.query import resolve_secrets
 from orchestrator.services.edge.client import PAGE, EdgeClient
-from orchestrator.services.edge.reading import marked, names, read_order
+from orchestrator.services.edge.reading import (
+    marked,
+    names,
+    phase_of,
+    playlist_of,
+    profiles_in,
+    read_order,
+)
 from orchestrator.services.refusals import NotThere
 
 _ENDED = (Phase.DONE, Phase.FAULTED)
@@ -32,6 +39,8 @@ class EdgeService:
     ) -> None:
         self._name, self._client, self._env, self._secrets = name, client, env, told
         self._profiles: dict[str, int] = {}
+        #: The master playlists of profiles by their ids; "" for those that make no HLS.
+        self._playlists: dict[int, str] = {}
         #: Ids of orders by their marks; those that are not here are searched for.
         self._ids: dict[str, str] = {}
         self._last: dict[str, TaskReport] = {}
@@ -119,7 +128,9 @@ class EdgeService:
         except NotThere:
             self._forget(task)
             return None
-        report = read_order(task, order, self._secrets)
+        if phase_of(order.get("status")) is Phase.DONE:
+            await self._know(profiles_in(order))
+        report = read_order(task, order, self._secrets, self._playlists)
         if report.phase in _ENDED:
             self._forget(task)
         else:
@@ -162,15 +173,26 @@ class EdgeService:
 
     async def _profile(self, wanted: str) -> int:
         if wanted not in self._profiles:
-            self._profiles = {
-                str(each.get("name")): int(each["id"])
-                for each in await self._client.profiles()
-                if str(each.get("id", "")).isdecimal()
-            }
+            await self._ask_for_profiles()
         if wanted not in self._profiles:
             known = ", ".join(sorted(self._profiles)) or "none"
             raise BadRequest(f"the account has no profile called {wanted!r} (it has: {known})")
         return self._profiles[wanted]
+
+    async def _know(self, profiles: Sequence[int]) -> None:
+        """Have the playlists of these profiles; one that is gone by now made a file, for all
+        that can be known.
+        """
+        if not self._playlists.keys() >= set(profiles):
+            await self._ask_for_profiles()
+            for each in profiles:
+                self._playlists.setdefault(each, "")
+
+    async def _ask_for_profiles(self) -> None:
+        for each in await self._client.profiles():
+            if str(each.get("id", "")).isdecimal():
+                self._profiles[str(each.get("name"))] = int(each["id"])
+                self._playlists[int(each["id"])] = playlist_of(each)
 
     def _forget(self, task: str) -> None:
         """An order that has ended is asked for no more."""

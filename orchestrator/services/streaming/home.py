@@ -43,7 +43,7 @@ class Home:
         Raises ``OutputMissing`` where that is not in the folder.
         """
         try:
-            url = urljoin(by.url, reference).partition("#")[0]
+            url = _joined(by.url, reference).partition("#")[0]
             path = self._path_of(url)
         except ValueError:
             path = None
@@ -61,6 +61,14 @@ class Home:
             return None
         steps = [unquote(step) for step in parts.path[len(self._folder) :].split("/")]
         return PurePosixPath(*steps) if all(map(_is_plain, steps)) else None
+
+
+def _joined(base: str, reference: str) -> str:
+    """``urljoin``, which takes no notice of folders where it does not know the scheme (s3)."""
+    scheme, mark, rest = base.partition("://")
+    if not mark or urlsplit(reference).scheme:
+        return urljoin(base, reference)
+    return scheme + urljoin(f"http://{rest}", reference).removeprefix("http")
 
 
 def _is_plain(step: str) -> bool:

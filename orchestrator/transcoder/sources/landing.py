@@ -1,5 +1,6 @@
 """The file that a source is downloaded to, and the limits that it must keep."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BufferedRandom
@@ -52,7 +53,12 @@ class Landing:
         self.version = ""
 
     async def __aenter__(self) -> Self:
-        self._file = await self._disk.run(self._path.open, "w+b")
+        opening = self._disk.submit(self._path.open, "w+b")
+        try:
+            self._file = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close)  # the thread opens it all the same
+            raise
         return self
 
     async def __aexit__(
@@ -100,3 +106,8 @@ class Landing:
     def _check(self, size: int) -> None:
         if self._max_bytes and size > self._max_bytes:
             raise Unfetchable(f"it has more than the {self._max_bytes} bytes that are taken here")
+
+
+def _close(opening: "asyncio.Future[BufferedRandom]") -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()

@@ -32,6 +32,24 @@ def test_what_is_inside(reference: str, path: str, url: str) -> None:
     assert home.named(reference, home.entry) == Named(url, PurePosixPath(path))
 
 
+@pytest.mark.parametrize("scheme", ["ftp", "ftps", "sftp", "s3"])
+def test_folders_are_folders_under_every_scheme(scheme: str) -> None:
+    home = Home(f"{scheme}://host:81/films/hls/master.m3u8")
+    low = home.named("low/list.m3u8", home.entry)
+    assert low == Named(
+        f"{scheme}://host:81/films/hls/low/list.m3u8", PurePosixPath("low/list.m3u8")
+    )
+    assert home.named("../a.ts", low).path == PurePosixPath("a.ts")
+    for outside in (
+        "../../a.ts",
+        "/a.ts",
+        "//host:82/films/hls/a.ts",
+        "http://host:81/films/hls/a",
+    ):
+        with pytest.raises(OutputMissing):
+            home.named(outside, low)
+
+
 OUTSIDE = [
     "../a.ts",
     "../../../../etc/passwd",
