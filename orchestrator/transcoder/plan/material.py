@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+from orchestrator.transcoder.plan.channels import LAYOUTS
 from orchestrator.transcoder.plan.steps import Input, Reading
-from orchestrator.transcoder.plan.stitching import framed, joined
+from orchestrator.transcoder.plan.stitching import framed, joined, joined_channels
 from orchestrator.transcoder.ports import Inputs, MediaError, SourceFile
 from orchestrator.transcoder.streams import Probe, VideoStream
 
@@ -134,10 +135,9 @@ def _as_one(files: Sequence[SourceFile], probes: Sequence[Probe]) -> Probe:
         for each in first.video[:1]
     )
     heard = [probe.audio[0] for probe in probes if probe.audio]
-    audio = tuple(
-        replace(each, index=1, duration=length, channels=2, layout="stereo", bitrate=None)
-        for each in heard[:1]
-    )
+    count = joined_channels(probes)
+    one = {"index": 1, "duration": length, "channels": count, "layout": LAYOUTS[count]}
+    audio = tuple(replace(each, bitrate=None, **one) for each in heard[:1])
     return Probe(
         "stitched", length, video, audio, document={"sources": [p.document for p in probes]}
     )

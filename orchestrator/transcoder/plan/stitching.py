@@ -8,14 +8,14 @@ its rate, and given silence where they have no sound.
 from collections.abc import Sequence
 from fractions import Fraction
 
-from orchestrator.transcoder.plan.channels import mixed
+from orchestrator.transcoder.plan.channels import LAYOUTS, mixed
 from orchestrator.transcoder.plan.steps import Input, Reading
 from orchestrator.transcoder.ports import SourceFile
 from orchestrator.transcoder.streams import Probe, VideoStream
 
 _FALLBACK_RATE = Fraction(25)
-#: What all sound is turned into before it is joined.
-_SOUND = "aformat=sample_fmts=fltp:sample_rates=48000:channel_layouts=stereo"
+#: What all sound is turned into before it is joined, in one layout.
+_SOUND = "aformat=sample_fmts=fltp:sample_rates=48000:channel_layouts="
 
 
 def joined(
@@ -31,6 +31,7 @@ def joined(
     film = next((probe for probe in probes if probe.video), None)
     picture = picture and film is not None
     sound = sound and any(probe.audio for probe in probes)
+    layout = LAYOUTS[joined_channels(probes)]
     parts: list[str] = []
     pads = ""
     for number, (file, probe) in enumerate(zip(files, probes, strict=True)):
@@ -39,7 +40,7 @@ def joined(
             parts.append(_picture(number, probe, film, length))
             pads += f"[jv{number}]"
         if sound:
-            parts.append(_sound(number, probe, length))
+            parts.append(_sound(number, probe, length, layout))
             pads += f"[ja{number}]"
     ends = ("[jv]" if picture else "") + ("[ja]" if sound else "")
     parts.append(f"{pads}concat=n={len(files)}:v={int(picture)}:a={int(sound)}{ends}")
@@ -58,6 +59,12 @@ def joined(
         sounds=(a,) if sound else (),
         head=";".join(parts),
     )
+
+
+def joined_channels(probes: Sequence[Probe]) -> int:
+    """How many channels the joined sound has: as many as the source with the most, 2 to 8."""
+    most = max((probe.audio[0].channels for probe in probes if probe.audio), default=2)
+    return min(max(2, most), max(LAYOUTS))
 
 
 def framed(film: VideoStream) -> str:
@@ -94,11 +101,15 @@ def _picture(number: int, probe: Probe, film: Probe, length: float) -> str:
     )
 
 
-def _sound(number: int, probe: Probe, length: float) -> str:
+def _sound(number: int, probe: Probe, length: float, layout: str) -> str:
     if not probe.audio:
-        return f"anullsrc=r=48000:cl=stereo,atrim=duration={length:.6f},{_SOUND}[ja{number}]"
+        silence = f"anullsrc=r=48000:cl={layout},atrim=duration={length:.6f}"
+        return f"{silence},{_SOUND}{layout}[ja{number}]"
+    heard = probe.audio[0]
+    # Mono is on both sides, as where no source has more than two channels.
+    placed = mixed(heard, min(max(2, heard.channels), max(LAYOUTS)))
     return (
-        f"[{number}:{probe.audio[0].index}]aresample=async=1:first_pts=0,"
-        f"{mixed(probe.audio[0], 2)},{_SOUND},"
+        f"[{number}:{heard.index}]aresample=async=1:first_pts=0,"
+        f"{placed},{_SOUND}{layout},"
         f"apad=whole_dur={length:.6f},atrim=duration={length:.6f}[ja{number}]"
     )
