@@ -136,8 +136,10 @@ def _as_one(files: Sequence[SourceFile], probes: Sequence[Probe]) -> Probe:
     )
     heard = [probe.audio[0] for probe in probes if probe.audio]
     count = joined_channels(probes)
-    one = {"index": 1, "duration": length, "channels": count, "layout": LAYOUTS[count]}
-    audio = tuple(replace(each, bitrate=None, **one) for each in heard[:1])
+    audio = tuple(
+        replace(each, index=1, duration=length, channels=count, layout=LAYOUTS[count], bitrate=None)
+        for each in heard[:1]
+    )
     return Probe(
         "stitched", length, video, audio, document={"sources": [p.document for p in probes]}
     )
