@@ -107,7 +107,7 @@ def _step(step: Step, source: int, threads: int) -> int:
         case Pass():
             together = sum(_encoder(made, threads) for made in step.renditions)
             alone = (
-                _measured(_pixels(each), threads) for each in step.renditions if _searched(each)
+                _measured(_pixels(each), threads) for each in step.renditions if _is_searched(each)
             )
             return max(together, *alone, 0)
         case Comparison():
