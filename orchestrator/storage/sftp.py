@@ -17,7 +17,7 @@ import asyncssh
 from orchestrator.query import Destination
 from orchestrator.storage import address
 from orchestrator.storage.guard import addresses
-from orchestrator.storage.hostkeys import HostKeys
+from orchestrator.storage.hostkeys import HostKeys, KeyChanged
 from orchestrator.storage.place import Passing, Reach, Refused, Upload, within
 from orchestrator.storage.pool import Pool
 from orchestrator.storage.resuming import Sending
@@ -26,26 +26,6 @@ from orchestrator.storage.s3 import credentials
 #: Seconds without a byte, and to clean up in.
 _STALL = 60.0
 _GOODBYE = 5.0
-
-_CHANGED = (
-    "its host key is not the one that it showed before; if that is right, remove its line "
-    "from the service's known_hosts"
-)
-
-
-class _Client(asyncssh.SSHClient):
-    """Judges the host key; ``shown`` is one that was not known."""
-
-    def __init__(self, known: bool) -> None:
-        self._known = known
-        self.shown: asyncssh.SSHKey | None = None
-
-    def validate_host_public_key(self, *where: object) -> bool:
-        """asyncssh's question about a key that is not in ``known_hosts``; it comes last."""
-        key = where[-1]
-        assert isinstance(key, asyncssh.SSHKey)
-        self.shown = key
-        return not self._known
 
 
 class _Connection:
@@ -80,7 +60,6 @@ class Sftp:
         self._wanted, self._server, self._reach = wanted, server, reach
         self._keys = HostKeys(reach.known_hosts)
         self._pool = Pool(self._login, _Connection.aclose, _Connection.drop)
-        self._meeting = asyncio.Lock()
         self._begun: set[str] = set()
 
     async def put(self, upload: Upload) -> None:
@@ -171,8 +150,7 @@ class Sftp:
                 await connection.sftp.remove(partial)
 
     async def _login(self) -> _Connection:
-        async with self._meeting:  # a new server's key is taken once
-            ssh = await self._connect()
+        ssh = await self._connect()
         try:
             return _Connection(ssh, await ssh.start_sftp_client())
         except BaseException:
@@ -180,39 +158,18 @@ class Sftp:
             raise
 
     async def _connect(self) -> asyncssh.SSHClientConnection:
-        server, reach = self._server, self._reach
-        host, port = server.host, server.port or 22
-        known = self._keys.of(host, port)
-        judge = _Client(bool(known))
+        host, port = self._server.host, self._server.port or 22
         key, secret = credentials(self._wanted)
         target = host
-        if not reach.allow_private:
+        if not self._reach.allow_private:
             target = (await addresses(host, port, allow_private=False))[0]
+        times = {"connect_timeout": 30, "login_timeout": 60, "keepalive_interval": 15}
         try:
-            ssh = await asyncssh.connect(
-                target,
-                port,
-                client_factory=lambda: judge,
-                config=None,
-                known_hosts=(known, [], []),
-                username=key,
-                password=secret,
-                client_keys=None,
-                agent_path=None,
-                gss_host=None,
-                preferred_auth="password,keyboard-interactive",
-                connect_timeout=30,
-                login_timeout=60,
-                keepalive_interval=15,
-            )
-        except asyncssh.HostKeyNotVerifiable as error:
-            raise Refused(_CHANGED) from error
+            return await self._keys.connect(host, port, target, user=key, password=secret, **times)
+        except KeyChanged as error:
+            raise Refused(str(error)) from error
         except asyncssh.KeyExchangeFailed as error:
-            # Of a server that was met, only keys of the kind that it showed are asked for.
-            raise Refused(_CHANGED if known else "it encrypts in no way of this service") from error
-        if judge.shown is not None:
-            self._keys.keep(host, port, judge.shown)
-        return ssh
+            raise Refused("it encrypts in no way of this service") from error
 
 
 @asynccontextmanager

@@ -111,6 +111,20 @@ class FfmpegEncoder:
             keyframes=await keyframes(self._toolchain, query, film),
         )
         plan, missed = _compiled(query, film, means)
+        async with self._memory.hold(needed(plan, film, self._threads)):
+            return await self._carry_out(query, film, means, plan, missed, folder, watcher)
+
+    async def _carry_out(
+        self,
+        query: EncodeQuery,
+        film: Material,
+        means: Means,
+        plan: Plan,
+        missed: tuple[Missed, ...],
+        folder: Path,
+        watcher: Watcher,
+    ) -> Encoded:
+        """Make what was planned, after an analysis where one was asked for."""
         found = await self._per_title.analyse(query, film, plan, folder, watcher)
         if found.crfs:
             plan, missed = _compiled(query, film, replace(means, crfs=found.crfs))
@@ -125,9 +139,8 @@ class FfmpegEncoder:
                 await asyncio.to_thread(check, self._speech, step)
         if query.refresh_playlist:
             task.tell(watcher)
-        async with self._memory.hold(needed(plan, film)):
-            for step in plan.steps:
-                await task.take(step)
+        for step in plan.steps:
+            await task.take(step)
         if losses.missed and not task.outputs:
             raise losses.total()
         return Encoded(

@@ -107,12 +107,12 @@ class Transcoder:
         tasks = TaskStore(database, vault, both(herald, clerk))
         storage = Storage(folder.outputs, _reach(settings, folder, disk))
         limits = {"max_bytes": settings.max_upload_bytes, "reserve": settings.min_free_bytes}
-        sources = Sources(uploads, disk, allow_private=settings.allow_private_sources, **limits)
+        private, known = settings.allow_private_sources, folder.known_hosts
+        sources = Sources(uploads, disk, allow_private=private, known_hosts=known, **limits)
         keep = settings.keep_hours * 3600
         self._sweeper = Sweeper(tasks, uploads, storage, disk, folder, keep)
         chains, room = Chains(database, vault), Room(folder.root, settings.min_free_bytes)
         queue = WorkQueue(tasks, uploads, sources, storage, chains, encoder, disk, folder, room)
-        private = settings.allow_private_sources
         sender = Sender(outbox, tasks.warn, allow_private=private, mail=mailer)
         news.of(queue, sender)
         tus = TusServer(uploads, disk, base_url=self._base_url, **limits)

@@ -66,7 +66,7 @@ async def open_orders(
         collector = DeliveredCollector(
             place,
             _Deliveries(job),
-            RemoteReader(disk, config.collect.min_free),
+            RemoteReader(disk, config.collect.min_free, config.state / "known_hosts"),
             DiskRoom(config.collect.min_free),
         )
         removed = None

@@ -25,14 +25,18 @@ _LARGEST = 16 * 2**20
 
 
 class RemoteReader:
-    """Implements ``services.delivered.Reader`` for ftp, ftps, sftp, s3, http and https."""
+    """Implements ``services.delivered.Reader`` for ftp, ftps, sftp, s3, http and https.
 
-    def __init__(self, disk: Disk, reserve: int) -> None:
+    ``known_hosts`` are the SSH servers that were met.
+    """
+
+    def __init__(self, disk: Disk, reserve: int, known_hosts: Path) -> None:
         self._disk, self._reserve, self._limits = disk, reserve, FetchLimits()
         addresses = Addresses(allow_private=True)
         self._web = Web(addresses, self._limits)
         self._bucket = Bucket(self._web, addresses, self._limits)
-        self._ftp, self._sftp = Ftp(addresses, self._limits), Sftp(addresses, self._limits)
+        self._ftp = Ftp(addresses, self._limits)
+        self._sftp = Sftp(addresses, self._limits, known_hosts)
 
     async def fetch(self, url: str, target: Path, got: Callable[[int, int | None], None]) -> int:
         """See ``services.delivered.Reader``."""

@@ -471,6 +471,17 @@ async def test_segments_have_the_tag_asked_for(clip: Path, tmp_path: Path):
     stream = {"video_codec": "libx265", "tag_video": "hev1", "height": 64}
     made = await only(clip, tmp_path, {"output": "advanced_dash", "stream": [stream]})
     assert 'codecs="hev1.' in (made.path / "playlist.mpd").read_text()
+    done = await encode(clip, tmp_path, {"output": "advanced_hls", "stream": [stream]})
+    assert [each.message for each in done.warnings] == [
+        "video-0-0-0: tag_video has no effect: TS segments have names of their own"
+    ]
+
+
+@pytest.mark.attribute("format[].tag_video")
+@pytest.mark.parametrize(("codec", "tag"), [("libx264", "hvc1"), ("libx265", "zzzz")])
+async def test_a_tag_of_another_codec_is_refused(clip: Path, tmp_path: Path, codec: str, tag: str):
+    with pytest.raises(MediaError, match=f"tag_video: {tag} names no stream of {codec}: use "):
+        await only(clip, tmp_path, {**MP4, "video_codec": codec, "tag_video": tag})
 
 
 @pytest.mark.attribute(

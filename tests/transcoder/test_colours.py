@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.transcoder.ports import MediaError
 from tests import media
-from tests.transcoder.encodes import encode, only
+from tests.transcoder.encodes import encode, inputs, only
 
 MP4 = {"output": "mp4", "quality": 5}
 _LOSSLESS = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "2")
@@ -52,15 +52,16 @@ def hdr(path: Path, curve: str) -> Path:
     return chart(path, shape, *codec, "-x265-params", parameters)
 
 
-def patches(path: Path) -> list[tuple[int, ...]]:
-    """The middle of each patch as red, green, blue, read as the stream's marks say."""
+def patches(path: Path, at: float = 0.0) -> list[tuple[int, ...]]:
+    """The middle of each patch at a second as red, green, blue, as the stream's marks say."""
     video = media.stream(path, "video")
     assert video is not None
     # BT.709 and back in floating point, so that other curves and primaries count too.
     curve, primaries = (video.get(f"color_{name}", "bt709") for name in ("transfer", "primaries"))
     come = f"tin={curve}:pin={primaries}"
     shape = f"zscale={come}:m=gbr:t=bt709:p=bt709:r=pc,format=gbrp,format=rgb24"
-    data = media.ffmpeg("-i", path, "-frames:v", "1", "-vf", shape, "-f", "rawvideo", "-")
+    one = ("-frames:v", "1", "-vf", shape, "-f", "rawvideo", "-")
+    data = media.ffmpeg("-ss", str(at), "-i", path, *one)
     row = data[32 * 128 * 3 :]
     return [tuple(row[3 * x : 3 * x + 3]) for x in range(8, 128, 16)]
 
@@ -231,3 +232,32 @@ async def test_a_source_of_red_green_and_blue_is_taken_for_what_it_is(clips: Pat
     done = await encode(source, tmp_path, MP4, {**MP4, "color_space": "smpte170m"})
     assert [marks(made.path)[0] for made in done.outputs] == ["bt709", "smpte170m"]
     assert [off(patches(made.path)) <= 8 for made in done.outputs] == [True, True]
+
+
+@pytest.mark.attribute("stitch", "format[].hdr_to_sdr")
+async def test_hdr_and_sdr_are_stitched_into_sdr(clips: Path, tagged: Path, tmp_path: Path):
+    bright = hdr(clips / "for-stitch.mp4", "smpte2084")
+    still = {"output": "thumbnail", "start_time": 0.6}
+    for sources in ((tagged, bright), (bright, tagged)):
+        out = tmp_path / sources[0].stem
+        out.mkdir()
+        done = await encode(inputs(*sources), out, {**MP4, "hdr_to_sdr": 1}, MP4, still)
+        for made in done.outputs[:2]:
+            video = media.stream(made.path, "video")
+            assert video is not None
+            assert (video["color_space"], video["color_transfer"]) == ("bt709", "bt709")
+            assert off(patches(made.path, 0.2)) < 20
+            assert off(patches(made.path, 0.6)) < 20
+        assert off(media.colours(done.outputs[2].path, 8, 1)) < 20
+        assert [each.message for each in done.warnings] == [
+            "video-0-1: some sources are HDR and others are not, so all became SDR"
+        ]
+
+
+@pytest.mark.attribute("stitch")
+async def test_stitched_sources_of_two_matrices_look_as_they_did(clips, tagged, tmp_path):
+    shape = "zscale=m=bt709:r=tv:t=bt709:p=bt709,format=yuv420p"
+    other = chart(clips / "other.mp4", shape, *_LOSSLESS)
+    made = await only(inputs(other, tagged), tmp_path, MP4)
+    assert off(patches(made.path, 0.2)) < 8
+    assert off(patches(made.path, 0.6)) < 8

@@ -276,6 +276,14 @@ async def test_a_window_begins_and_ends_where_it_should(clip, out):
     assert float(audio["duration"]) == pytest.approx(1.0, abs=FRAME)
 
 
+async def test_a_window_of_a_slow_source_is_as_long_as_asked_at_a_faster_rate(out):
+    slow = coded_clip(out.parent / "slow.mp4", seconds=6, rate="1", size="64x48")
+    asked = {**MP4, "start_time": 1, "duration": 2, "framerate": 25}
+    made = await only(slow, out, asked)
+    assert frame_numbers(made.path) == [1] * 25 + [2] * 25
+    assert picture_seconds(made.path) == pytest.approx(2.0)
+
+
 @pytest.mark.parametrize(
     ("asked", "rate", "frames"), [("12.5", "25/2", 25), ("29.97", "30000/1001", 60)]
 )

@@ -216,13 +216,7 @@ async def test_segments_begin_alike_whatever_the_keyframes(clips: Path, tmp_path
 @pytest.mark.slow
 async def test_only_what_is_interlaced_is_deinterlaced(clips: Path, tmp_path: Path):
     """A bar that moves between two fields has a comb for an edge, until it is joined."""
-    moving = "color=black:s=160x120:r=50:d=0.6,format=yuv420p"
-    bar = "geq=lum='if(between(X,20+2*N,60+2*N),235,16)':cb=128:cr=128"
-    codec = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "2")
-    woven, plain = clips / "woven.mp4", clips / "plain.mp4"
-    weave = f"{moving},{bar},interlace=lowpass=off"
-    media.ffmpeg("-f", "lavfi", "-i", weave, *codec, "-flags", "+ildct+ilme", woven)
-    media.ffmpeg("-f", "lavfi", "-i", f"{moving},{bar}", *codec, plain)
+    woven, plain = moving_bars(clips)
     kept, joined = (await encode(woven, tmp_path, *_as_is({}, {"deinterlace": 1}))).outputs
     assert comb(kept.path) > 5 * comb(joined.path)
     (tmp_path / "plain").mkdir()
@@ -230,6 +224,36 @@ async def test_only_what_is_interlaced_is_deinterlaced(clips: Path, tmp_path: Pa
     same, also = (media.grey_frames(made.path, 160, 120) for made in done.outputs)
     assert same == also
     assert any("deinterlace changes nothing" in each.message for each in done.warnings)
+
+
+@pytest.mark.attribute("stitch", "format[].deinterlace")
+async def test_interlaced_sources_of_a_stitch_are_deinterlaced(clips: Path, tmp_path: Path):
+    """Where they are scaled, that comes first: later, nobody can tell the fields apart."""
+    woven, plain = moving_bars(clips)
+    combs = {}
+    for size in ("160x120", "240x200"):
+        first = clips / f"first-{size}.mp4"
+        media.ffmpeg("-f", "lavfi", "-i", f"color=gray:s={size}:r=25:d=0.2", first)
+        for second in (woven, plain):
+            out = tmp_path / f"{size}-{second.stem}"
+            out.mkdir()
+            done = await encode(inputs(first, second), out, *_as_is({"deinterlace": 1}))
+            combs[size, second] = comb(done.outputs[0].path)
+            changes = [each for each in done.warnings if "changes nothing" in each.message]
+            assert bool(changes) == (second == plain)
+        assert combs[size, woven] < 1.5 * combs[size, plain]
+
+
+def moving_bars(clips: Path) -> tuple[Path, Path]:
+    """A bar that moves, interlaced and not."""
+    moving = "color=black:s=160x120:r=50:d=0.6,format=yuv420p"
+    bar = "geq=lum='if(between(X,20+2*N,60+2*N),235,16)':cb=128:cr=128"
+    codec = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "2")
+    woven, plain = clips / "woven.mp4", clips / "plain.mp4"
+    weave = f"{moving},{bar},interlace=lowpass=off"
+    media.ffmpeg("-f", "lavfi", "-i", weave, *codec, "-flags", "+ildct+ilme", woven)
+    media.ffmpeg("-f", "lavfi", "-i", f"{moving},{bar}", *codec, plain)
+    return woven, plain
 
 
 def _as_is(*asked: dict[str, Any]) -> list[dict[str, Any]]:

@@ -350,3 +350,19 @@ async def test_stitched_sounds_are_as_loud_as_they_were(surround, mono, tmp_path
     second = tmp_path / "second.flac"
     ffmpeg("-ss", str(SECONDS), "-i", made.path, second)
     assert heard(second) == [near(c0=LEVEL), near(c0=LEVEL)]
+
+
+@pytest.mark.attribute("stitch", "format[].audio_pan", "format[].audio_channels_number")
+async def test_stitched_sources_keep_their_channels(surround, mono, tmp_path):
+    film = inputs(mono, surround)
+    pan = {**FLAC, "audio_pan": {"c0": "c2", "c1": "c5"}}
+    six = {**FLAC, "audio_channels_number": 6}
+    panned, whole = (await encode(film, tmp_path, pan, six)).outputs
+    for made, first, second in (
+        (panned, [{}, {}], [near(c2=LEVEL), near(c5=LEVEL)]),
+        (whole, [near(c0=LEVEL)] * 2 + [{}] * 4, [near(**{f"c{n}": LEVEL}) for n in range(6)]),
+    ):
+        assert heard(made.path) == first
+        rest = tmp_path / f"{made.tag}-rest.flac"
+        ffmpeg("-ss", str(SECONDS), "-i", made.path, rest)
+        assert heard(rest) == second

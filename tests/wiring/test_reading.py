@@ -32,9 +32,9 @@ def server(request: Any) -> Server:
 
 
 @pytest.fixture
-def reader() -> Iterator[RemoteReader]:
+def reader(tmp_path: Path) -> Iterator[RemoteReader]:
     disk = Disk()
-    yield RemoteReader(disk, 2**20)
+    yield RemoteReader(disk, 2**20, tmp_path / "known_hosts")
     disk.close()
 
 

@@ -10,6 +10,14 @@ from typing import Final
 
 from orchestrator.query import Gif, Mp4, Stream, Webm
 from orchestrator.transcoder.plan.context import Context
+from orchestrator.transcoder.plan.marks import (
+    BY_SCALER,
+    Colours,
+    assumed,
+    marked,
+    tone_mapped,
+    untagged,
+)
 from orchestrator.transcoder.ports import MediaError
 from orchestrator.transcoder.streams import HDR_CURVES, VideoStream
 
@@ -36,43 +44,8 @@ _CURVES: Final = {
     "bt2020_12bit": "bt2020-12",
 }
 
-#: Matrices that the scaler converts by itself, at no cost of its own.
-_BY_SCALER: Final = frozenset({"bt709", "fcc", "smpte170m", "bt470bg", "smpte240m", "bt2020nc"})
 #: Nothing here converts to or from these.
 _FIXED: Final = frozenset({"gbr", "smpte2085", "bt1361e", "smpte428"})
-#: Lines from which on untagged video is taken for HD, as players do.
-_HD_LINES = 720
-
-#: The nominal white of SDR in nits: what is as bright as it stays as it is.
-_WHITE = 100
-#: Of what ffmpeg has, Mobius leaves what SDR can show as it was: a chart graded
-#: for SDR came back from HDR10 within 14 of 255 per channel, with Hable within 30.
-_TONE_MAPPING = "tonemap=mobius:desat=0"
-_HDR_SIDE_DATA = (
-    "MASTERING_DISPLAY_METADATA",
-    "CONTENT_LIGHT_LEVEL",
-    "DYNAMIC_HDR_PLUS",
-    "DOVI_METADATA",
-    "DOVI_RPU_BUFFER",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Colours:
-    """The four marks in ffmpeg's words; an empty one is not written."""
-
-    space: str = ""
-    range: str = "tv"
-    trc: str = ""
-    primaries: str = ""
-
-    @property
-    def marks(self) -> str:
-        """The filter that marks frames so; encoders write what frames say."""
-        return (
-            f"setparams=range={self.range}:colorspace={self.space or 'unknown'}:"
-            f"color_trc={self.trc or 'unknown'}:color_primaries={self.primaries or 'unknown'}"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +65,13 @@ def conversion(
     Raises ``MediaError`` for colours that nothing here can convert to. Warns
     where ``hdr_to_sdr`` has nothing to do, and where HDR is kept in 8 bits.
     """
-    source = _of(video)
+    source = marked(video)
     # A GIF has no marks: all that it can show is SDR.
     to_sdr = video.hdr and (asked.hdr_to_sdr or isinstance(asked, Gif))
-    if asked.hdr_to_sdr and not video.hdr:
+    if context.material.mixes_hdr:
+        if not asked.hdr_to_sdr:
+            context.warn(f"{tag}: some sources are HDR and others are not, so all became SDR")
+    elif asked.hdr_to_sdr and not video.hdr:
         context.warn(f"{tag}: hdr_to_sdr changes nothing: the source is not HDR (PQ or HLG)")
     elif video.hdr and not to_sdr:
         context.warn(
@@ -107,36 +83,14 @@ def conversion(
     if to_sdr:
         if to.trc in HDR_CURVES:
             raise MediaError(f"{tag}: color_trc {to.trc} is HDR, which hdr_to_sdr removes")
-        return Conversion(to, filters=_tone_mapped(_assumed(source, video), to))
-    return _converted(tag, _assumed(source, video), to, video)
-
-
-def watchable(video: VideoStream) -> tuple[str, ...]:
-    """The filters that make SDR of an HDR picture, in the limited range; none for any other."""
-    if not video.hdr:
-        return ()
-    return _tone_mapped(_assumed(_of(video), video), Colours("bt709", "tv", "bt709", "bt709"))
-
-
-def untagged_matrix(video: VideoStream) -> str | None:
-    """The matrix that players take a picture's for where it names none; None where it does."""
-    return None if video.rgb or video.color_space else _guess(video)
+        return Conversion(to, filters=tone_mapped(assumed(source, video), to))
+    return _converted(tag, assumed(source, video), to, video)
 
 
 def scaler_matrix(colours: Colours, video: VideoStream) -> str | None:
     """The matrix that the scaler turns RGB into for these colours; None for one it doesn't know."""
-    space = colours.space or _guess(video)
-    return space if space in _BY_SCALER else None
-
-
-def _of(video: VideoStream) -> Colours:
-    """The source's own marks. RGB has no matrix to keep: it becomes BT.709's."""
-    return Colours(
-        space="bt709" if video.rgb else video.color_space,
-        range="pc" if video.color_range == "pc" else "tv",
-        trc=video.color_trc,
-        primaries=video.color_primaries,
-    )
+    space = colours.space or untagged(video)
+    return space if space in BY_SCALER else None
 
 
 def _wanted(asked: _Coloured, base: Colours) -> Colours:
@@ -154,23 +108,6 @@ def _named(asked: str | None, kept: str, names: dict[str, str]) -> str:
     return kept if asked in (None, "keep") else names.get(asked or "", asked or "")
 
 
-def _guess(video: VideoStream) -> str:
-    return "bt709" if video.height >= _HD_LINES else "smpte170m"
-
-
-def _assumed(source: Colours, video: VideoStream) -> Colours:
-    """The source's colours, with what players take untagged video for."""
-    space = source.space or _guess(video)
-    wide = space.startswith("bt2020")
-    named = {"bt470bg": "bt470bg", "smpte170m": "smpte170m", "smpte240m": "smpte240m"}
-    return Colours(
-        space,
-        source.range,
-        source.trc or "bt709",
-        source.primaries or ("bt2020" if wide else named.get(space, "bt709")),
-    )
-
-
 def _converted(tag: str, source: Colours, to: Colours, video: VideoStream) -> Conversion:
     known = Colours(
         to.space or source.space, to.range, to.trc or source.trc, to.primaries or source.primaries
@@ -182,7 +119,7 @@ def _converted(tag: str, source: Colours, to: Colours, video: VideoStream) -> Co
     if not (curve or gamut or recoded):
         return Conversion(to, scaling=f":{matrix}" if matrix else "")
     _refuse_fixed(tag, source, known)
-    if not (curve or gamut) and {source.space, known.space} <= _BY_SCALER:
+    if not (curve or gamut) and {source.space, known.space} <= BY_SCALER:
         # RGB has no matrix to come from.
         come = "" if video.rgb else f":in_color_matrix={source.space}"
         return Conversion(to, scaling=f"{come}:out_color_matrix={known.space}")
@@ -216,19 +153,4 @@ def _zscale(source: Colours, to: Colours) -> str:
     return (
         f"zscale=min={source.space}:tin={source.trc}:pin={source.primaries}:rin={to.range}:"
         f"m={to.space}:t={to.trc}:p={to.primaries}:r={to.range}:dither=ordered"
-    )
-
-
-def _tone_mapped(source: Colours, to: Colours) -> tuple[str, ...]:
-    removed = tuple(f"sidedata=mode=delete:type={each}" for each in _HDR_SIDE_DATA)
-    return (
-        (
-            f"zscale=min={source.space}:tin={source.trc}:pin={source.primaries}:rin={to.range}:"
-            f"t=linear:npl={_WHITE}"
-        ),
-        "format=gbrpf32le",
-        f"zscale=p={to.primaries}",
-        _TONE_MAPPING,
-        f"zscale=t={to.trc}:m={to.space}:p={to.primaries}:r={to.range}:dither=ordered",
-        *removed,
     )

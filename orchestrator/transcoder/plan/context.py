@@ -18,6 +18,9 @@ from orchestrator.transcoder.streams import VideoStream
 #: For a source that names no rate at all: only the keyframes' distance hangs on it.
 FALLBACK_RATE = Fraction(25)
 
+#: Seconds, less than half of a frame at 60 a second.
+_AHEAD = Fraction(1, 125)
+
 AskedT = TypeVar("AskedT", covariant=True)
 
 
@@ -141,13 +144,14 @@ def snapped(start: float, video: VideoStream) -> float:
     """A start moved by less than a frame, to just before the first frame behind it.
 
     The output's grid begins at the start: halfway between two frames, rounding
-    would lose one.
+    would lose one. A slow source's start is no farther from its frame than a grid of
+    60 frames a second bears, or the output would lack as much at its end.
     """
     if not (start and video.constant and video.rate):
         return start
     rate = video.rate
     first = math.ceil((Fraction(start) - Fraction(video.start)) * rate - Fraction(1, 1000))
-    return max(0.0, video.start + float((first - Fraction(1, 4)) / rate))
+    return max(0.0, video.start + float(first / rate - min(1 / (4 * rate), _AHEAD)))
 
 
 def steady_by_count(video: VideoStream) -> bool:

@@ -9,8 +9,8 @@ import math
 from fractions import Fraction
 
 from orchestrator.query import Thumbnail, Thumbnails
-from orchestrator.transcoder.plan.colours import untagged_matrix, watchable
 from orchestrator.transcoder.plan.geometry import Fit
+from orchestrator.transcoder.plan.marks import untagged_matrix, watchable
 from orchestrator.transcoder.ports import MediaError
 from orchestrator.transcoder.streams import VideoStream
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+from orchestrator.transcoder.plan.channels import LAYOUTS
 from orchestrator.transcoder.plan.steps import Input, Reading
-from orchestrator.transcoder.plan.stitching import framed, joined
+from orchestrator.transcoder.plan.stitching import framed, joined, joined_channels, joined_picture
 from orchestrator.transcoder.ports import Inputs, MediaError, SourceFile
 from orchestrator.transcoder.streams import Probe, VideoStream
 
@@ -31,6 +32,12 @@ class Material:
     def stitched(self) -> bool:
         """Whether several sources, or a part of one, make the film."""
         return len(self.files) > 1 or self.files[0] != SourceFile(self.files[0].path)
+
+    @property
+    def mixes_hdr(self) -> bool:
+        """Whether sources that are HDR became SDR, because others are not as they are."""
+        hdr = any(probe.video[0].hdr for probe in self.probes if probe.video)
+        return hdr and not self.probe.video[0].hdr
 
     @property
     def look_back(self) -> float:
@@ -87,7 +94,9 @@ class Material:
         reading = Reading((replace(source, nearby=nearby),), picture=pad, lead=lead)
         if not self.stitched:
             return reading
-        return replace(reading, picture="jv", head=f"[{pad}]{framed(self.probe.video[0])}[jv]")
+        return replace(
+            reading, picture="jv", head=f"[{pad}]{framed(probe.video[0], self.probe.video[0])}[jv]"
+        )
 
     def _source_at(self, at: float) -> tuple[int, float]:
         """The source that is shown at a moment of the film, and that moment in its own time."""
@@ -117,7 +126,7 @@ def material(inputs: Inputs, probes: Sequence[Probe]) -> Material:
 def _as_one(files: Sequence[SourceFile], probes: Sequence[Probe]) -> Probe:
     """The probe of the film; its frames are those of the first source's size and rate."""
     length = sum(_taken(file, probe) for file, probe in zip(files, probes, strict=True))
-    first = next((probe for probe in probes if probe.video), probes[0])
+    first = joined_picture(probes)
     video = tuple(
         replace(
             each,
@@ -131,11 +140,13 @@ def _as_one(files: Sequence[SourceFile], probes: Sequence[Probe]) -> Probe:
             duration=length,
             frames=round(length * each.rate) if each.rate else None,
         )
-        for each in first.video[:1]
+        for each in (first,)
+        if each
     )
     heard = [probe.audio[0] for probe in probes if probe.audio]
+    count = joined_channels(probes)
     audio = tuple(
-        replace(each, index=1, duration=length, channels=2, layout="stereo", bitrate=None)
+        replace(each, index=1, duration=length, channels=count, layout=LAYOUTS[count], bitrate=None)
         for each in heard[:1]
     )
     return Probe(

@@ -14,6 +14,7 @@ from orchestrator.query.sound import Sound
 from orchestrator.transcoder.plan.codecs import in_two_passes
 from orchestrator.transcoder.plan.context import FALLBACK_RATE, Context, Place, Wanted, snapped
 from orchestrator.transcoder.plan.files import picture
+from orchestrator.transcoder.plan.packings import packing
 from orchestrator.transcoder.plan.sizes import Sized
 from orchestrator.transcoder.plan.sound import sound_chain
 from orchestrator.transcoder.plan.steps import Ladder, Rendition
@@ -33,6 +34,8 @@ def picture_part(context: Context, place: Place[Ladder], one: Sized) -> Wanted:
     made = picture(context, one, video, asked.start_time, asked.duration)
     if made.picture is None or not isinstance(stream, Stream):
         raise TypeError(f"{one.place.tag} is no stream")
+    if stream.tag_video is not None and packing(asked).segments == "ts":
+        context.warn(f"{made.tag}: tag_video has no effect: TS segments have names of their own")
     options = (*made.picture.options, *_keyframes(stream, asked.segment_duration, video))
     chain = replace(made.picture, options=options)
     made = replace(

@@ -40,7 +40,7 @@ Tell = Callable[[int, int | None], None]
 class Sources:
     """Checks and fetches what queries read. ``max_bytes`` 0 sets no limit.
 
-    ``reserve`` bytes of the disk stay free.
+    ``reserve`` bytes of the disk stay free. ``known_hosts`` are the SSH servers that were met.
     """
 
     def __init__(
@@ -53,12 +53,14 @@ class Sources:
         max_bytes: int,
         reserve: int,
         allow_private: bool,
+        known_hosts: Path,
     ) -> None:
         self._uploads, self._disk, self._limits = uploads, disk, limits
         self._max_bytes, self._reserve = max_bytes, reserve
         addresses = Addresses(allow_private=allow_private)
         self._web = Web(addresses, self._limits)
-        self._ftp, self._sftp = Ftp(addresses, self._limits), Sftp(addresses, self._limits)
+        self._ftp = Ftp(addresses, self._limits)
+        self._sftp = Sftp(addresses, self._limits, known_hosts)
         self._bucket = Bucket(self._web, addresses, self._limits)
 
     async def check(self, task: str, query: EncodeQuery) -> None:

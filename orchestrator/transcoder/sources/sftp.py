@@ -1,15 +1,18 @@
 """Sources from sftp, going on from where a try stopped.
 
-The keys of servers are not checked: a URL names none, and this service knows none.
-Only the password of the URL is offered, never a key or an agent of this machine.
-A path is absolute; ``/~/`` begins one relative to where the login leads.
+A server that was never met is trusted, and only its key from then on, as with
+destinations (``storage.hostkeys``). Only the password of the URL is offered, never
+a key or an agent of this machine. A path is absolute; ``/~/`` begins one relative
+to where the login leads.
 """
 
 import asyncio
 import logging
+from pathlib import Path
 
 import asyncssh
 
+from orchestrator.storage.hostkeys import HostKeys, KeyChanged
 from orchestrator.transcoder.sources.addresses import Addresses
 from orchestrator.transcoder.sources.faults import Interrupted, Unfetchable, system_words
 from orchestrator.transcoder.sources.landing import FetchLimits, Landing
@@ -24,10 +27,11 @@ _ABSENT = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
 
 
 class Sftp:
-    """Fetches by sftp, from ``addresses`` alone."""
+    """Fetches by sftp, from ``addresses`` alone, of servers that are who ``known_hosts`` has."""
 
-    def __init__(self, addresses: Addresses, limits: FetchLimits) -> None:
+    def __init__(self, addresses: Addresses, limits: FetchLimits, known_hosts: Path) -> None:
         self._addresses, self._limits = addresses, limits
+        self._keys = HostKeys(known_hosts)
 
     async def fetch(self, remote: Remote, landing: Landing) -> None:
         """One try, going on from what ``landing`` has.
@@ -37,11 +41,19 @@ class Sftp:
         address = await self._addresses.one(remote.host, remote.port)
         try:
             async with asyncio.timeout(self._limits.connect):
-                connection = await _connection(remote, address)
+                connection = await self._keys.connect(
+                    remote.host,
+                    remote.port,
+                    address,
+                    user=remote.user or "anonymous",
+                    password=remote.password,
+                )
             try:
                 await self._read(connection, _path(remote.path), landing)
             finally:
                 connection.abort()
+        except KeyChanged as error:
+            raise Unfetchable(str(error)) from error
         except asyncssh.Error as error:
             raise _fault(error) from error
         except OSError as error:
@@ -65,23 +77,6 @@ class Sftp:
             if not piece:
                 return landing.finish()
             await landing.write(piece)
-
-
-async def _connection(remote: Remote, address: str) -> asyncssh.SSHClientConnection:
-    return await asyncssh.connect(
-        address,
-        remote.port,
-        username=remote.user or "anonymous",
-        password=remote.password,
-        known_hosts=None,
-        config=None,
-        client_keys=None,
-        agent_path=None,
-        gss_host=None,
-        preferred_auth=("password", "keyboard-interactive"),
-        # Nothing here inflates what strangers send.
-        compression_algs=("none",),
-    )
 
 
 def _path(path: str) -> str:

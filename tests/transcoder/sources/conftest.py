@@ -30,11 +30,12 @@ async def uploads(tmp_path: Path) -> AsyncIterator[Uploads]:
 
 
 @pytest.fixture
-async def make(uploads: Uploads) -> AsyncIterator[Callable[..., Sources]]:
+async def make(uploads: Uploads, tmp_path: Path) -> AsyncIterator[Callable[..., Sources]]:
     disk = Disk()
 
     def made(limits: FetchLimits = QUICK, **changes: object) -> Sources:
-        settings = {"max_bytes": 0, "reserve": 0, "allow_private": True, **changes}
+        settings = {"max_bytes": 0, "reserve": 0, "allow_private": True}
+        settings |= {"known_hosts": tmp_path / "known_hosts", **changes}
         return Sources(uploads, disk, limits, **settings)
 
     yield made

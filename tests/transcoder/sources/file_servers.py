@@ -76,8 +76,10 @@ def ftp_server(
 
 
 @contextlib.asynccontextmanager
-async def sftp_server(root: Path, breaks: Breaks) -> AsyncIterator[int]:
-    """The port of an SFTP server that takes one name and password."""
+async def sftp_server(
+    root: Path, breaks: Breaks, *, port: int = 0, key: str = "ssh-ed25519"
+) -> AsyncIterator[int]:
+    """The port of an SFTP server that takes one name and password, with a new host key."""
 
     class Server(asyncssh.SSHServer):
         def begin_auth(self, username):
@@ -103,10 +105,10 @@ async def sftp_server(root: Path, breaks: Breaks) -> AsyncIterator[int]:
 
     server = await asyncssh.listen(
         "127.0.0.1",
-        0,
+        port,
         server_factory=Server,
         sftp_factory=Files,
-        server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
+        server_host_keys=[asyncssh.generate_private_key(key)],
     )
     try:
         yield server.get_port()

@@ -49,3 +49,21 @@ async def test_what_can_not_be_read_is_said_at_once(root, make, folder):
         )
         large = f"sftp://{LOGIN}@{at}/in%20dir/film.mp4"
         assert "more than the 5 bytes" in await failed(make(max_bytes=5), folder, large)
+
+
+async def test_a_host_key_is_kept_and_no_other_taken(root, make, folder, tmp_path):
+    known = tmp_path / "met"
+    async with sftp_server(root, Breaks()) as port:
+        url = f"sftp://{LOGIN}@127.0.0.1:{port}/in%20dir/film.mp4"
+        for _ in range(2):
+            path = await make(known_hosts=known).fetch("task", url, folder)
+            assert path.read_bytes() == FILM
+            path.unlink()
+    lines = known.read_text().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(f"[127.0.0.1]:{port} ssh-ed25519 ")
+    for kind in ("ssh-ed25519", "ecdsa-sha2-nistp256"):
+        async with sftp_server(root, Breaks(), port=port, key=kind):
+            told = await failed(make(known_hosts=known), folder, url)
+        assert "its host key is not the one that it showed before" in told
+    assert known.read_text().splitlines() == lines

@@ -7,6 +7,7 @@ from orchestrator.query import Stream, Webm
 from orchestrator.query.outputs.streaming import WebmStream
 from orchestrator.transcoder.plan.codecs import svtav1, vpx, x264, x265
 from orchestrator.transcoder.plan.codecs.common import Coding, Film, Task
+from orchestrator.transcoder.ports import MediaError
 
 _ENCODERS: dict[str, tuple[Callable[[Task], Coding], str]] = {
     "libx264": (x264.coding, "-x264-params"),
@@ -15,6 +16,10 @@ _ENCODERS: dict[str, tuple[Callable[[Task], Coding], str]] = {
     "libvpx-vp9": (vpx.coding, ""),
     "libsvtav1": (svtav1.coding, "-svtav1-params"),
 }
+
+#: What an mp4 may call a stream (ISO/IEC 14496-15; the AV1 binding): by any other name
+#: nobody would know it.
+_TAGS = {"libx264": ("avc1", "avc3"), "libx265": ("hvc1", "hev1"), "libsvtav1": ("av01",)}
 
 
 def video_options(
@@ -29,7 +34,8 @@ def video_options(
     """The options of a video stream; ``rate`` is the output's in frames per second.
 
     ``threads`` limits the encoder (0: it decides). ``crf`` is a rate factor that
-    was searched for. ``warn`` is told of what was asked and has no effect.
+    was searched for. ``warn`` is told of what was asked and has no effect. Raises
+    ``MediaError`` for a ``tag_video`` that is another codec's.
     """
     coding, option = _ENCODERS[film.video_codec]
     told = coding(Task(film, threads, cut=isinstance(film, Stream), searched=crf))
@@ -77,6 +83,10 @@ def _tag(film: Film, warn: Callable[[str], None]) -> tuple[str, ...]:
             warn("tag_video has no effect: WebM has names of its own")
         return ()
     if film.tag_video is not None:
+        known = _TAGS[film.video_codec]
+        if film.tag_video not in known:
+            told = f"tag_video: {film.tag_video} names no stream of {film.video_codec}"
+            raise MediaError(f"{told}: use {' or '.join(known)}")
         return ("-tag:v", film.tag_video)
     # hvc1 is what Apple's players look for.
     return ("-tag:v", "hvc1") if film.video_codec == "libx265" else ()
