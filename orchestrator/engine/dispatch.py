@@ -146,10 +146,13 @@ class Dispatcher:
             await self._relieve(member)
         return items
 
-    async def next_due(self, name: str) -> float | None:
-        """When that service should ask again, UNIX seconds; ends all where nothing is left."""
+    async def next_due(self, name: str, after: float) -> float | None:
+        """When that service, which asked at ``after``, should ask again; UNIX seconds.
+
+        Ends all where nothing is left.
+        """
         async with self._lock:
-            due = await self._ledger.next_due()
+            due = await self._ledger.next_due(after)
             if due is None and self._all_done():
                 for member in self.live:
                     member.engine.full("")
@@ -292,9 +295,10 @@ class Dispatcher:
         )
         if self._has_all(without) or len(self._waiting) >= MOST:
             return 0
+        now = self._clock.now()
         items = await self._ledger.pending(PAGE, self._known(), without)
         if len(items) < PAGE:
-            self._read_to = (await self._ledger.next_due() or float("inf"), without)
+            self._read_to = (await self._ledger.next_due(now) or float("inf"), without)
         for item in items:
             self._waiting.put(item, self._able(item))
         return len(items)
@@ -338,5 +342,7 @@ class Dispatcher:
             return False
         if self._left <= 0:
             return True
-        seen_all = self._read_to is not None or len(self._waiting) >= MOST
-        return seen_all and not self._waiting.has_for(member.name for member in self.live)
+        seen_all = self._read_to is not None and self._clock.now() < self._read_to[0]
+        return (seen_all or len(self._waiting) >= MOST) and not self._waiting.has_for(
+            member.name for member in self.live
+        )

@@ -99,9 +99,10 @@ class Feeder:
             self._news = anyio.Event()
             wait = None
             if not self._shut:
+                looked = self._clock.now()
                 if self._wanting() and await self._take_up():
                     continue
-                wait = await self._until_due()
+                wait = await self._until_due(looked)
             if wait is None and not self._works and (self._shut or not self._follow):
                 return
             with anyio.move_on_after(wait):
@@ -131,6 +132,6 @@ class Feeder:
             self._shut = True
         return len(items)
 
-    async def _until_due(self) -> float | None:
-        due = await self._ledger.next_due()
+    async def _until_due(self, looked: float) -> float | None:
+        due = await self._ledger.next_due(looked)
         return None if due is None else max(0.0, due - self._clock.now())

@@ -54,9 +54,9 @@ class Share:
         """See ``Ledger``."""
         return await self._ledger.outputs(item)
 
-    async def next_due(self) -> float | None:
+    async def next_due(self, after: float) -> float | None:
         """See ``Ledger``."""
-        return await self._dispatcher.next_due(self._name)
+        return await self._dispatcher.next_due(self._name, after)
 
     async def leave(self, reason: str, now: float) -> AsyncIterator[tuple[Item, State]]:
         """The engine has ended: what it had uploaded, and not started, is pending again.

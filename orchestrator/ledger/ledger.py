@@ -254,10 +254,10 @@ class SqlLedger:
         with self._reading() as connection:
             return reads.outputs(connection, item.id, item.attempt.number)
 
-    async def next_due(self) -> float | None:
-        """When the next pending item that is not yet due will be, UNIX seconds."""
+    async def next_due(self, after: float) -> float | None:
+        """See ``model.ports.Ledger``."""
         with self._reading() as connection:
-            return reads.next_due(connection, self._job, self._seen, self._clock.now())
+            return reads.next_due(connection, self._job, self._seen, after)
 
     async def counts(self) -> Mapping[State, int]:
         """How many items of this run are in each state; a state without any is missing."""

@@ -108,15 +108,19 @@ def in_flight(
     return [codec.item(row) for row in connection.execute(query)]
 
 
-def next_due(connection: Connection, job: int, seen: int, now: float) -> float | None:
-    """When the next pending item that is not yet due will be."""
+def next_due(connection: Connection, job: int, seen: int, after: float) -> float | None:
+    """When the first pending item due later than ``after`` is due.
+
+    Not what ``pending`` calls due for a clock that jumped; twice the wait, because
+    an item may have been set back since ``after``.
+    """
     due = select(func.min(_I.due_at)).where(
         _I.job_id == job,
         _I.seen_run == seen,
         schema.IS_PENDING,
         schema.HAS_DUE,
-        _I.due_at > now,
-        _I.due_at <= now + LONGEST_WAIT,
+        _I.due_at > after,
+        _I.due_at <= after + 2 * LONGEST_WAIT,
     )
     return connection.execute(due).scalar()
 

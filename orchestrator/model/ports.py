@@ -196,8 +196,12 @@ class Ledger(Protocol):
     async def outputs(self, item: Item) -> tuple[Output, ...]:
         """What the item's present attempt has on record."""
 
-    async def next_due(self) -> float | None:
-        """When the next pending item that is not yet due will be, UNIX seconds."""
+    async def next_due(self, after: float) -> float | None:
+        """When the first pending item due later than ``after`` is due; UNIX seconds, both.
+
+        ``after`` is when ``pending`` was last asked, not now: what became due in
+        between is not missed.
+        """
 
 
 class Observer(Protocol):

@@ -1,5 +1,6 @@
 """Who takes which pending item: what the ledger is asked, and what waits in memory."""
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -25,6 +26,7 @@ class Books:
 
     items: list[Item]
     asked: list[Collection[str]] = field(default_factory=list)
+    due: float | None = None
 
     async def pending(
         self, limit: int, skip: Collection[int], without: Collection[str] = ()
@@ -33,8 +35,8 @@ class Books:
         left = (each for each in self.items if each.id not in skip)
         return [each for each in left if each.fields.get("service") not in without][:limit]
 
-    async def next_due(self) -> float | None:
-        return None
+    async def next_due(self, after: float) -> float | None:
+        return self.due if self.due is not None and self.due > after else None
 
 
 @dataclass
@@ -117,7 +119,7 @@ async def test_who_has_to_wait_is_told_for_how_long() -> None:
     books = Books([item(1)])
     one = dispatch(books, Worker(Vacancy(4, 4, trouble="busy", again=60.0)))
     assert await taken(one, "a") == []
-    due = await one.next_due("a")
+    due = await one.next_due("a", 0.0)
     assert due == pytest.approx(LoopClock().now() + 60.0)
 
 
@@ -128,13 +130,29 @@ async def test_the_run_ends_when_all_have_nothing_left() -> None:
     (got,) = (await taken(both, "a")) or (await taken(both, "b"))
     for name in "ab":
         await taken(both, name)
-        await both.next_due(name)
+        await both.next_due(name, 0.0)
     assert not any(worker.ended for worker in workers)
     books.items.pop(0)
     for worker in workers:
         worker.fresh.discard(got)
-    await both.next_due("a")
+    await both.next_due("a", 0.0)
     assert [worker.ended for worker in workers] == [[""], [""]]
+
+
+async def test_what_became_due_while_all_were_busy_keeps_the_run_going() -> None:
+    clock = LoopClock()
+    books = Books([], due=clock.now() + 5)
+    worker = Worker(Vacancy(4, 4))
+    one = dispatch(books, worker)
+    assert await taken(one, "a") == []  # the whole ledger is read, and something is due soon
+    worker.space = Vacancy(4, 4, trouble="busy", again=60.0)
+    await asyncio.sleep(10)
+    books.items.append(item(1))
+    assert await taken(one, "a") == []
+    assert await one.next_due("a", clock.now()) == pytest.approx(clock.now() + 60)
+    assert worker.ended == []
+    worker.space = Vacancy(4, 4)
+    assert await taken(one, "a") == [1]
 
 
 async def test_at_most_so_many_are_begun_and_what_comes_back_is_not_one_of_them() -> None:

@@ -110,13 +110,14 @@ class LedgerContract:
         tried = begin(item)
         due = clock.now() + 60
         await ledger.post(Change(tried, item.state))
-        assert await ledger.next_due() is None
+        assert await ledger.next_due(clock.now()) is None
         await ledger.post(Change(tried.to(State.PENDING, due_at=due), tried.state))
         assert item.key not in [each.key for each in await ledger.pending(10, ())]
-        assert await ledger.next_due() == due
+        assert await ledger.next_due(clock.now()) == due
         clock.time = due
         assert item.key == (await ledger.pending(10, ()))[0].key
-        assert await ledger.next_due() is None
+        assert await ledger.next_due(clock.now()) is None
+        assert await ledger.next_due(due - 1) == due
 
     async def test_outputs_come_back_in_their_order(self, ledger):
         item = (await ledger.pending(1, ()))[0]

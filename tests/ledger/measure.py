@@ -87,7 +87,7 @@ async def questions(ledger, url, folder):
     for name, question in {
         "pending(200)": lambda: ledger.pending(200, ()),
         "in_flight(500)": lambda: ledger.in_flight([State.ENCODING], 0, 500),
-        "next_due()": ledger.next_due,
+        "next_due()": lambda: ledger.next_due(time.time()),
         "counts()": ledger.counts,
     }.items():
         watch = Stopwatch()

@@ -133,7 +133,7 @@ class LedgerMachine(RuleBasedStateMachine):
         flying = [item for item in by_id if item.state in IN_FLIGHT]
         assert self._run(self.ledger.in_flight(IN_FLIGHT, 0, 99)) == flying
         later = [item.due_at for item in by_id if item.state is State.PENDING and item not in due]
-        assert self._run(self.ledger.next_due()) == min(later, default=None)
+        assert self._run(self.ledger.next_due(now)) == min(later, default=None)
         counts = self._run(self.ledger.counts())
         assert counts == {
             state: count for state in State if (count := sum(item.state is state for item in ours))
