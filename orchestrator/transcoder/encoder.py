@@ -107,6 +107,7 @@ class FfmpegEncoder:
             abilities.encoders,
             self._threads,
             dict(inputs.assets),
+            lost=inputs.lost,
             earlier=inputs.earlier,
             keyframes=await keyframes(self._toolchain, query, film),
         )
