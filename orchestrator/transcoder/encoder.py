@@ -107,6 +107,7 @@ class FfmpegEncoder:
             abilities.encoders,
             self._threads,
             dict(inputs.assets),
+            lost=inputs.lost,
             earlier=inputs.earlier,
             keyframes=await keyframes(self._toolchain, query, film),
         )
@@ -147,7 +148,7 @@ class FfmpegEncoder:
             outputs=found.told(sorted(task.outputs, key=lambda made: made.format_index)),
             duration=film.probe.duration,
             warnings=(
-                *map(Notice, plan.warnings),
+                *(_told(text, plan) for text in plan.warnings),
                 *plan.notices,
                 *found.warnings,
                 *task.warnings(),
@@ -155,6 +156,12 @@ class FfmpegEncoder:
             ),
             missed=losses.missed,
         )
+
+
+def _told(text: str, plan: Plan) -> Notice:
+    """A plan's warning, with the tag of the output that it begins with."""
+    first = text.partition(" ")[0].removesuffix(":")
+    return Notice(text, tag=first if first in plan.tags else None)
 
 
 def _compiled(query: EncodeQuery, film: Material, means: Means) -> tuple[Plan, tuple[Missed, ...]]:

@@ -38,12 +38,14 @@ class Inputs:
     """What a task reads, fetched: its one source or its stitch list, in order.
 
     ``assets`` are the other files that the query names (logos, subtitles), by
-    the URL that names them. ``earlier`` is what an incremental chain made
+    the URL that names them; ``lost`` says why the others could not be had, which only
+    outputs need that may fail. ``earlier`` is what an incremental chain made
     before: the ``facts`` of its last output, by ``incremental_tag``.
     """
 
     sources: tuple[SourceFile, ...]
     assets: Mapping[str, Path] = field(default_factory=dict)
+    lost: Mapping[str, str] = field(default_factory=dict)
     earlier: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 

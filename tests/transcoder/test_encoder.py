@@ -229,6 +229,7 @@ async def test_the_first_output_is_made_at_the_sources_size_if_all_are_taller(co
     (made,) = encoded.outputs
     assert size(made.path) == (320, 240)
     assert len(encoded.warnings) == 2
+    assert [each.tag for each in encoded.warnings] == ["video-0-0", "video-0-1"]
     upscaled = await only(corners, out, {**MP4, "height": 480}, upscale=1)
     assert size(upscaled.path) == (640, 480)
 

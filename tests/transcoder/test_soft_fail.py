@@ -1,11 +1,13 @@
 """``allow_soft_fail`` with the real ffmpeg: what fails is left out, what does not is made."""
 
+from dataclasses import replace
+
 import pytest
 
 from orchestrator.transcoder.ports import EncodingFailed, MediaError
 from orchestrator.transcoder.probe import probe
 from tests.media import ffmpeg, toolchain
-from tests.transcoder.encodes import encode
+from tests.transcoder.encodes import encode, inputs
 
 SMALL = {"output": "mp4", "width": 64, "height": 48}
 SOFT = {"allow_soft_fail": 1}
@@ -34,6 +36,18 @@ async def test_sound_that_is_not_there_fails_alone(silent, tmp_path):
         "details": missed.reason,
         "tag": "audio-0-0",
     }
+
+
+@pytest.mark.attribute("format[].allow_soft_fail")
+async def test_a_file_that_could_not_be_had_fails_its_output_alone(silent, tmp_path):
+    url, why = "http://a/b", "query.format[0]: can't be downloaded: it is not there"
+    subtitles = {"sources": [{"source": url, "language": "en"}]}
+    wants = ({"logo": {"source": url}}, {"subtitles": subtitles})
+    given = replace(inputs(silent), lost={url: why})
+    made = await encode(given, tmp_path, *({**SMALL, **SOFT, **want} for want in wants), SMALL)
+    assert [each.tag for each in made.outputs] == ["video-0-2"]
+    assert [each.tag for each in made.missed] == ["video-0-0", "video-0-1"]
+    assert all(each.reason.endswith(why) for each in made.missed)
 
 
 async def test_one_that_can_not_be_written_fails_alone(silent, tmp_path):

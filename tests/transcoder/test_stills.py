@@ -276,3 +276,25 @@ async def test_posters_of_hdr_sources_are_sdr(tmp_path, out, curve):
     for image in images:
         # Left as it is, this grey would be at 77 of 255 (PQ) or 88 (HLG).
         assert all(abs(level - 128) <= 12 for pixel in colours(image) for level in pixel)
+
+
+@pytest.mark.attribute("format[].resize_mode")
+@pytest.mark.parametrize("kind", ["png", "jpg"])
+async def test_images_are_scaled_or_cropped_into_their_frame(clips, out, kind):
+    # 160x80, red and green above blue and white.
+    wide = quadrants(clips / f"wide-{kind}.mp4", size="160x80")
+    asked = {**POSTER, "image_format": kind}
+    square = {**asked, "size": "61x61", "resize_mode": "crop"}
+    tall = {**asked, "size": "159x201", "resize_mode": "crop"}
+    row = {"output": "thumbnails", **{k: v for k, v in square.items() if k != "output"}}
+    made = (await encode(wide, out, square, tall, {**asked, "size": "61x61"}, row)).outputs
+    assert [shape(each.path)[1] for each in made[:3]] == [(61, 61), (159, 201), (61, 61)]
+    circle, poster, squeezed, several = (each.path for each in made)
+    assert shape(several / f"thumb_0001.{kind}")[1] == (61, 61)
+    for image in (circle, squeezed, several / f"thumb_0001.{kind}"):
+        assert [max(pixel) > 200 for pixel in colours(image, 4, 4)] == [True] * 16
+    assert difference(circle, several / f"thumb_0001.{kind}") < 2
+    # It is not blown up: the picture keeps its size, with black above and below.
+    lit = [any(level > 100 for level in pixel) for pixel in colours(poster, 1, 201)]
+    assert 78 <= sum(lit) <= 82
+    assert not any(lit[:58] + lit[-58:])

@@ -19,10 +19,11 @@ ImageFormat = Literal["png", "jpg"]
 class Image(FrameSides):
     """How a still image is written. ``quality`` of a jpg is 1 to 100, 100 the best.
 
-    The documents give that quality no range and no default: None leaves it to
-    the encoder.
+    ``resize_mode`` is as a video's: the vendor's notes on thumbnails name it. The
+    documents give that quality no range and no default: None leaves it to the encoder.
     """
 
+    resize_mode: Literal["scale", "crop"] = "scale"
     image_format: ImageFormat = "png"
     quality: Annotated[Whole, Field(ge=1, le=100)] | None = None
 

@@ -40,9 +40,10 @@ class Means:
     """What a plan may count on.
 
     ``encoders`` are those that ffmpeg has. ``threads`` limits each codec (0: it
-    decides). ``assets`` are the files of the query's further URLs, ``earlier``
-    what incremental chains made before (``ports.Inputs``). ``crfs`` are the
-    constant rate factors that were searched for (``optimize_bitrate``), by tag.
+    decides). ``assets`` are the files of the query's further URLs, ``lost`` why others
+    are not there, ``earlier`` what incremental chains made before (``ports.Inputs``).
+    ``crfs`` are the constant rate factors that were searched for (``optimize_bitrate``),
+    by tag.
     ``keyframes`` are those before the starts of what is copied, by start.
     """
 
@@ -50,6 +51,7 @@ class Means:
     threads: int = 0
     assets: dict[str, Path] = field(default_factory=dict)
     crfs: Mapping[str, float] = field(default_factory=dict)
+    lost: Mapping[str, str] = field(default_factory=dict)
     earlier: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     keyframes: Mapping[float, Keyframe] = field(default_factory=dict)
 
@@ -112,6 +114,16 @@ class Context:
     def notice(self, told: Notice) -> None:
         """Tell the client of something that the documents have a name for."""
         self._notices.append(told)
+
+    def asset(self, url: str, named: str) -> Path:
+        """A further file of the query. Raises ``MediaError`` where it could not be had.
+
+        ``named`` is whose it is.
+        """
+        found = self.means.assets.get(url)
+        if found is None:
+            raise MediaError(f"{named}: {self.means.lost.get(url, 'its file was not fetched')}")
+        return found
 
     def seconds(self, tag: str, start: float, duration: float | None) -> float | None:
         """How long the picture of a part is; None where it can't be known.

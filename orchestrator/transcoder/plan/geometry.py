@@ -45,14 +45,25 @@ class Fit:
         ``scaling`` are further options of the scaler, each with a colon before it.
         """
         size = f"{self.picture_width}:{self.picture_height}"
-        chain = f"scale={size}:out_range={color_range}{scaling}"
+        steps = (f"scale={size}:out_range={color_range}{scaling}", self.placed)
+        shape = f"setsar={self.sar.numerator}/{self.sar.denominator}"
+        return ",".join((*filter(None, steps), shape))
+
+    @property
+    def placed(self) -> str:
+        """The filter that crops the scaled picture or adds bars; "" where it fills the frame."""
         size = f"{self.width}:{self.height}"
         if self.picture_width > self.width or self.picture_height > self.height:
-            chain += f",crop={size}"
-        elif self.picture_width < self.width or self.picture_height < self.height:
+            return f"crop={size}"
+        if self.picture_width < self.width or self.picture_height < self.height:
             # pad counts its offsets in whole chroma samples, as crop does.
-            chain += f",pad={size}:(ow-iw)/2:(oh-ih)/2"
-        return f"{chain},setsar={self.sar.numerator}/{self.sar.denominator}"
+            return f"pad={size}:(ow-iw)/2:(oh-ih)/2"
+        return ""
+
+    @property
+    def unplaced(self) -> "Fit":
+        """The picture as it is scaled, without crop and bars."""
+        return _scaled(self.picture_width, self.picture_height, self.sar)
 
 
 def turned(shown: Shown, degrees: int) -> Shown:
@@ -61,9 +72,11 @@ def turned(shown: Shown, degrees: int) -> Shown:
 
 
 def fit_image(image: Thumbnail | Thumbnails, shown: Shown) -> Fit:
-    """The frame of a still image: exactly as asked for, the picture scaled into it."""
-    width, height = _sides(image, shown, shown[0] / shown[1])
-    return _scaled(_near(width, 1), _near(height, 1))
+    """The frame of a still image: exactly as asked for, the picture scaled or cropped into it."""
+    width, height = (_near(side, 1) for side in _sides(image, shown, shown[0] / shown[1]))
+    if image.resize_mode == "scale":
+        return _scaled(width, height)
+    return _cropped(shown, width, height, Fraction(1), upscale=False)
 
 
 def fit_video(film: Framed, shown: Shown, *, upscale: bool, own_size: bool = False) -> Fit:

@@ -35,11 +35,18 @@ def painted(fit: Fit, image: Thumbnail | Thumbnails, video: VideoStream) -> str:
     """
     assumed = untagged_matrix(video)
     come = f":in_color_matrix={assumed}" if assumed else ""
-    go = ":out_color_matrix=smpte170m" if image.image_format == "jpg" else ""
+    to_jpg = ":out_color_matrix=smpte170m" if image.image_format == "jpg" else ""
+    # Frames of images may have odd sides, which only whole pixels can be placed in.
+    go = "" if fit.placed else to_jpg
     if to_sdr := watchable(video):
         again = f"scale=in_color_matrix=bt709:out_range=pc{go}"
-        return ",".join((fit.filters("tv"), *to_sdr, again, pixels(image)))
-    return f"{fit.filters('pc', come + go)},{pixels(image)}"
+        scaled = ",".join((fit.unplaced.filters("tv"), *to_sdr, again))
+    else:
+        scaled = fit.unplaced.filters("pc", come + go)
+    if not fit.placed:
+        return f"{scaled},{pixels(image)}"
+    last = f"scale=out_range=pc{to_jpg}," if to_jpg else ""
+    return f"{scaled},format=gbrp,{fit.placed},{last}{pixels(image)}"
 
 
 def frame_shown(paint: str, lead: float) -> str:

@@ -122,7 +122,4 @@ def _lead(context: Context, video: VideoStream, start: float) -> float:
 
 
 def _opened(context: Context, tag: str, logos: tuple[Logo, ...]) -> tuple[tuple[Logo, Path], ...]:
-    missing = [logo for logo in logos if logo.source not in context.means.assets]
-    if missing:
-        raise MediaError(f"{tag}: logo: its file was not fetched")
-    return tuple((logo, context.means.assets[logo.source]) for logo in logos)
+    return tuple((logo, context.asset(logo.source, f"{tag}: logo")) for logo in logos)

@@ -13,7 +13,6 @@ from orchestrator.query.outputs import Captioned
 from orchestrator.transcoder.languages import three_letters
 from orchestrator.transcoder.plan.context import Context
 from orchestrator.transcoder.plan.steps import Chain, Further, Input, Rendition, Subtitling
-from orchestrator.transcoder.ports import MediaError
 from orchestrator.transcoder.streams import TEXT_CODECS, SubtitleStream
 
 #: The encoders that write EIA-608/708 captions into the picture.
@@ -80,9 +79,7 @@ def copies_captions(asked: object) -> bool:
 def _all(context: Context, index: int, asked: Captioned) -> Iterator[tuple[Text, Subtitling]]:
     for number, each in enumerate(asked.subtitles.sources if asked.subtitles else ()):
         field = f"format[{index}].subtitles.sources[{number}].source"
-        asset = context.means.assets.get(each.source)
-        if asset is None:
-            raise MediaError(f"{field}: the file was not fetched")
+        asset = context.asset(each.source, field)
         yield Text("", each.language), Subtitling(index, "", field, asset)
     if asked.subtitles_copy:
         for own in _own(context):

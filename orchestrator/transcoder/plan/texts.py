@@ -70,7 +70,5 @@ def _transcription(context: Context, place: Place[SpeechToText]) -> Transcriptio
 
 def _comparison(context: Context, place: Place[Vmaf]) -> Comparison:
     context.material.picture()
-    distorted = context.means.assets.get(place.asked.distorted)
-    if distorted is None:
-        raise MediaError(f"{place.tag}: the video that distorted names was not fetched")
+    distorted = context.asset(place.asked.distorted, place.tag)
     return Comparison(place.tag, place.index, place.asked, distorted, f"{place.tag}.json")

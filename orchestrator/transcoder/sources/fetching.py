@@ -83,35 +83,50 @@ class Sources:
         """Everything that the query reads, in ``folder`` under names of our own.
 
         What is named twice is fetched once. Raises ``MediaError`` naming the field;
-        the rest is then given up.
+        the rest is then given up. What only outputs need that may fail is lost alone.
         """
         sources, assets = sources_in(query), assets_in(query)
         wanted: dict[str, Named] = {}
-        for named in (*sources, *assets):
+        for named in sorted((*sources, *assets), key=lambda each: each.spare):
             wanted.setdefault(named.url, named)
-        files = await self._fetch_each(task, list(wanted.values()), folder, progress or _silent)
+        lost: dict[str, str] = {}
+        each = list(wanted.values())
+        files = await self._fetch_each(task, each, folder, progress or _silent, lost)
         return Inputs(
             sources=_parts(query, files),
-            assets={named.url: files[named.url] for named in assets},
+            assets={named.url: files[named.url] for named in assets if named.url in files},
+            lost=lost,
         )
 
     async def _fetch_each(
-        self, task: str, wanted: list[Named], folder: Path, progress: Tell
+        self,
+        task: str,
+        wanted: list[Named],
+        folder: Path,
+        progress: Tell,
+        lost: dict[str, str],
     ) -> dict[str, Path]:
         board = _Board(len(wanted), progress)
         turns = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(place: int, named: Named) -> Path:
+        async def one(place: int, named: Named) -> Path | None:
             async with turns:
                 target = folder / f"input-{place}{_ending(named)}"
-                return await self._fetch(task, named, target, board.teller(place))
+                try:
+                    return await self._fetch(task, named, target, board.teller(place))
+                except MediaError as error:
+                    if not named.spare:
+                        raise
+                    lost[named.url] = str(error)
+                    return None
 
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(one(*each)) for each in enumerate(wanted)]
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from None
-        return {named.url: task.result() for named, task in zip(wanted, tasks, strict=True)}
+        made = zip(wanted, (task.result() for task in tasks), strict=True)
+        return {named.url: path for named, path in made if path is not None}
 
     async def _check(self, task: str, source: str) -> None:
         """Raises ``BadUrl``."""

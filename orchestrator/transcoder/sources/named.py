@@ -1,7 +1,7 @@
 """Every URL that a query reads from, and the field that names it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel
 
@@ -16,11 +16,15 @@ _LARGE = ("distorted",)
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A URL, the dotted path of its field, and whether it is a small file's."""
+    """A URL, the dotted path of its field, and whether it is a small file's.
+
+    What is ``spare`` is for an output that may fail (``allow_soft_fail``).
+    """
 
     where: str
     url: str = field(repr=False)
     small: bool = False
+    spare: bool = False
 
 
 def sources_in(query: EncodeQuery) -> tuple[Named, ...]:
@@ -33,7 +37,11 @@ def sources_in(query: EncodeQuery) -> tuple[Named, ...]:
 
 def assets_in(query: EncodeQuery) -> tuple[Named, ...]:
     """The other files that outputs need, in order."""
-    return tuple(_within(query.format, "query.format"))
+    return tuple(
+        replace(named, spare=wanted.allow_soft_fail)
+        for place, wanted in enumerate(query.format)
+        for named in _within(wanted, f"query.format[{place}]")
+    )
 
 
 def _within(value: object, path: str) -> Iterator[Named]:

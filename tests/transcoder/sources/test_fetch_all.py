@@ -37,6 +37,25 @@ class Shelf:
         return web.Response(body=request.path.encode() * 1000)
 
 
+@pytest.mark.attribute("format[].allow_soft_fail")
+async def test_what_only_an_output_needs_that_may_fail_is_lost_alone(sources, folder):
+    shelf = Shelf()
+    async with serving(shelf) as address:
+        logo = {"source": f"http://{address}/none"}
+        soft = {"output": "mp4", "logo": logo, "allow_soft_fail": 1}
+        source = f"http://{address}/1.mp4"
+        query = parse_query({"source": source, "format": [soft, soft, *MP4]})
+        inputs = await sources.fetch_all("task", query, folder)
+        hard = parse_query({"source": source, "format": [soft, {"output": "mp4", "logo": logo}]})
+        (folder / "again").mkdir()
+        with pytest.raises(MediaError, match="can't be downloaded"):
+            await sources.fetch_all("task", hard, folder / "again")
+    assert inputs.sources[0].path.read_bytes() == b"/1.mp4" * 1000
+    assert inputs.assets == {}
+    why = "query.format[0].logo[0].source: can't be downloaded: it is not there (HTTP 404)"
+    assert inputs.lost == {logo["source"]: why}
+
+
 @pytest.mark.attribute("stitch")
 async def test_a_stitch_list_is_fetched_in_order_and_each_url_once(sources, folder):
     shelf, told = Shelf(), []
