@@ -42,18 +42,19 @@ async def killed_at(home: House, proxy: Proxy, word: str, at: str) -> None:
     proxy.release(word, at)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("word", "at"),
     [
-        pytest.param("access_token", REQUEST, marks=pytest.mark.slow),
-        pytest.param("create_task", ANSWER, marks=pytest.mark.slow),
-        pytest.param("upload_file", REQUEST, marks=pytest.mark.slow),
-        pytest.param("upload_file", ANSWER, marks=pytest.mark.slow),
-        pytest.param("start_encode2", REQUEST, marks=pytest.mark.slow),
+        ("access_token", REQUEST),
+        ("create_task", ANSWER),
+        ("upload_file", REQUEST),
+        ("upload_file", ANSWER),
+        ("start_encode2", REQUEST),
         ("start_encode2", ANSWER),
-        pytest.param("status", REQUEST, marks=pytest.mark.slow),
-        pytest.param("download", REQUEST, marks=pytest.mark.slow),
-        pytest.param("download", ANSWER, marks=pytest.mark.slow),
+        ("status", REQUEST),
+        ("download", REQUEST),
+        ("download", ANSWER),
     ],
 )
 async def test_killed_around_a_request(home: House, word: str, at: str) -> None:

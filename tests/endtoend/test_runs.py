@@ -107,6 +107,7 @@ async def test_limit_and_dry_run(home: House) -> None:
     assert code == 0
 
 
+@pytest.mark.slow
 async def test_a_bad_key_is_an_account_problem(home: House) -> None:
     async with served(home):
         config = home.folder / "config.toml"

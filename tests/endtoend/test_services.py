@@ -233,13 +233,14 @@ async def test_with_the_service_inside_the_run_and_a_row_that_names_it(town: Tow
     assert named == [(each, f"{each}: named by its row") for each in ("local", "orders")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("word", "at"),
     [
-        pytest.param("transcode/", REQUEST, marks=pytest.mark.slow),
+        ("transcode/", REQUEST),
         ("transcode/", ANSWER),
-        pytest.param("transcode?", ANSWER, marks=pytest.mark.slow),
-        pytest.param("access_token", ANSWER, marks=pytest.mark.slow),
+        ("transcode?", ANSWER),
+        ("access_token", ANSWER),
     ],
 )
 async def test_killed_around_a_call_of_the_service_of_orders(

@@ -37,6 +37,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.slow
 async def test_the_order_of_the_documents_is_carried_out(
     library: Library, films: Path, store: Path, tmp_path: Path
 ) -> None:

@@ -195,6 +195,7 @@ def _check_stitched(status: dict[str, Any], buckets: Bucket, tmp_path: Path) -> 
     _check_interval(buckets, vtt, images, tmp_path, [0, 30, 60, 48, 58])
 
 
+@pytest.mark.slow
 async def test_a_thumbnail_without_a_destination(curl, web, service):
     query = {"source": f"{web}/video.mp4", "format": [json.loads(examples.THUMBNAIL)]}
     (image,) = (await curl.encoded(query=json.dumps({"query": query})))["images"]

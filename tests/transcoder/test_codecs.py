@@ -351,6 +351,7 @@ async def test_what_can_not_be_done_in_two_passes_is_told(clip: Path, tmp_path: 
     "format[].video_codec_parameters.rc_lookahead",
 )
 @pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+@pytest.mark.slow
 async def test_vpx_looks_ahead_in_two_passes(clip: Path, tmp_path: Path, codec: str):
     seen = []
     for number, frames in enumerate((0, 16)):
@@ -371,6 +372,7 @@ async def test_vpx_looks_ahead_in_two_passes(clip: Path, tmp_path: Path, codec: 
 )
 @pytest.mark.attribute("format[].quality", "format[].video_codec")
 @pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+@pytest.mark.slow
 async def test_vpx_is_told_every_parameter(clip: Path, tmp_path: Path, codec: str):
     async def size(name: str, **parameters: Any) -> int:
         asked = {"quality": 20} if "qmin" not in parameters else {}
@@ -467,6 +469,7 @@ async def test_a_stream_has_the_tag_asked_for(clip: Path, tmp_path: Path):
 
 
 @pytest.mark.attribute("format[].tag_video")
+@pytest.mark.slow
 async def test_segments_have_the_tag_asked_for(clip: Path, tmp_path: Path):
     stream = {"video_codec": "libx265", "tag_video": "hev1", "height": 64}
     made = await only(clip, tmp_path, {"output": "advanced_dash", "stream": [stream]})
@@ -489,6 +492,7 @@ async def test_a_tag_of_another_codec_is_refused(clip: Path, tmp_path: Path, cod
     "format[].video_codec_parameters.qmax",
     "format[].video_codec_parameters.bufsize",
 )
+@pytest.mark.slow
 async def test_av1_keeps_its_bounds(clip: Path, tmp_path: Path):
     async def size(name: str, **asked: Any) -> int:
         (tmp_path / name).mkdir()
@@ -505,6 +509,7 @@ async def test_av1_keeps_its_bounds(clip: Path, tmp_path: Path):
 @pytest.mark.attribute(
     "format[].video_codec_parameters.flags",
 )
+@pytest.mark.slow
 async def test_groups_are_open_only_where_that_is_asked_for(clip: Path, tmp_path: Path, codec: str):
     asked = {"keyframe": 8, "quality": 30, "parameters": {"flags": "-cgop"}}
     for name, more in (("open", asked), ("closed", {**asked, "parameters": None})):

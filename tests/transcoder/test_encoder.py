@@ -405,6 +405,7 @@ async def test_sound_is_where_the_source_has_it(clip, mute, out):
         assert stream((await only(mute, out, asked)).path, "audio") is None
 
 
+@pytest.mark.slow
 async def test_surround_is_mixed_down_and_everything_can_be_chosen(clips, out):
     surround = coded_clip(clips / "surround.mkv", seconds=1, sound=6)
     chosen = {"audio_channels_number": 6, "audio_sample_rate": 48000, "audio_bitrate": 192}
@@ -479,6 +480,7 @@ async def test_the_error_names_the_one_output_that_failed(corners, out):
         assert size(out / f"{tag}.mp4")[1] == lines
 
 
+@pytest.mark.slow
 async def test_a_poster_behind_a_picture_that_ends_early_is_its_last_frame(clips, out):
     early = clips / "early.mkv"
     short = coded_clip(clips / "short.mp4", seconds=1)

@@ -70,7 +70,7 @@ def whole(home: Path, kind: str) -> Path:
     return path
 
 
-_QUICK = ("aes-ts", "cenc-cmaf", "fps-ts")
+_QUICK = ("aes-ts", "cenc-cmaf")
 CASES = {
     "aes-ts": {**LADDER, "encryption": AES},
     "aes-joined": {**LADDER, "separate_audio": 0, "encryption": AES},

@@ -30,7 +30,7 @@ def of(codec: str, **more: object) -> dict[str, object]:
 
 _SLOW = pytest.mark.slow
 #: Between them they go every way there is; the others take long.
-_QUICK = ("ts", "joined", "cmaf", "webm", "hevc-ts")
+_QUICK = ("ts", "cmaf", "webm")
 KINDS = {
     "ts": LADDER,
     "fmp4": {**LADDER, "fmp4": 1},
@@ -258,6 +258,7 @@ def bright(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.attribute("format[].hdr_to_sdr")
 @pytest.mark.parametrize(("to_sdr", "told"), [(0, "PQ"), (1, None)])
+@pytest.mark.slow
 async def test_the_range_of_hdr_is_told(bright, tmp_path, to_sdr, told):
     stream = {"height": 60, "video_codec": "libx265", "hdr_to_sdr": to_sdr}
     asked = {**DASH, "create_m3u8_playlist": 1, "stream": [stream]}
@@ -281,6 +282,7 @@ async def test_a_source_without_sound(tmp_path):
         await only(silent, tmp_path, {"output": "hls_audio"})
 
 
+@pytest.mark.slow
 async def test_a_source_without_picture(tmp_path):
     sound = tmp_path / "sound.m4a"
     ffmpeg("-f", "lavfi", "-i", "sine=d=1", sound)
@@ -338,6 +340,7 @@ async def test_every_track_is_an_adaptation_set(voices, tmp_path):
 
 @pytest.mark.attribute("format[].subtitles.copy")
 @pytest.mark.parametrize(("copied", "told"), [(1, ["CC1"]), (0, [])])
+@pytest.mark.slow
 async def test_manifests_tell_of_captions(tmp_path, copied, told):
     source = captioned_clip(tmp_path / "source.mp4", "HELLO")
     asked = {**DASH, "create_m3u8_playlist": 1, "stream": [{}], "subtitles": {"copy": copied}}

@@ -227,6 +227,7 @@ async def test_only_what_is_interlaced_is_deinterlaced(clips: Path, tmp_path: Pa
 
 
 @pytest.mark.attribute("stitch", "format[].deinterlace")
+@pytest.mark.slow
 async def test_interlaced_sources_of_a_stitch_are_deinterlaced(clips: Path, tmp_path: Path):
     """Where they are scaled, that comes first: later, nobody can tell the fields apart."""
     woven, plain = moving_bars(clips)
@@ -331,6 +332,7 @@ async def test_the_clear_parts_of_a_logo_stay_clear(clips: Path, tmp_path: Path)
 
 
 @pytest.mark.attribute("format[].logo")
+@pytest.mark.slow
 async def test_a_logo_stays_on_streams_and_on_late_starts(clips: Path, tmp_path: Path):
     film = clips / "blue.ts"
     blue(film, seconds=2.0)

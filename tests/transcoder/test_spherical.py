@@ -85,6 +85,7 @@ async def test_a_part_of_a_sphere_has_its_bounds(clip: Path, tmp_path: Path):
 
 @pytest.mark.attribute("format[].keep_360_metadata")
 @pytest.mark.parametrize("asked", [{"stereo": "top-bottom"}, _VR180])
+@pytest.mark.slow
 async def test_the_sources_own_are_kept_where_that_is_asked_for(
     clip: Path, tmp_path: Path, asked: dict[str, Any]
 ):

@@ -44,6 +44,7 @@ def stored(settings):
 
 
 @pytest.mark.parametrize("proven", [False, True])
+@pytest.mark.slow
 async def test_tuspy(uploads, stored, proven):
     def upload():
         uploader = TusClient(uploads).uploader(

@@ -67,6 +67,7 @@ def scores(made: Produced) -> list[float]:
 
 
 @pytest.mark.attribute("format[].output", "format[].distorted", "format[].tag")
+@pytest.mark.slow
 async def test_a_better_copy_scores_higher_and_every_frame_is_in_the_file(
     reference, good, bad, out
 ):

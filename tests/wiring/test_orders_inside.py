@@ -15,6 +15,7 @@ from orchestrator.wiring.routes import open_route
 from orchestrator.wiring.runs import run_job
 from tests.endtoend.conftest import clip
 from tests.media import stream
+from tests.sample import sampled
 from tests.storage.conftest import moto, s3, sftp  # noqa: F401 - fixtures
 from tests.storage.servers import KEY, SECRET, Server, ftp_server
 
@@ -62,7 +63,7 @@ HLS = {
 }
 
 
-@pytest.mark.parametrize("scheme", ["ftp", "sftp", "s3"])
+@pytest.mark.parametrize("scheme", sampled(["ftp", "sftp", "s3"], "ftp"))
 async def test_an_order_runs_at_the_service_inside(
     scheme: str,
     sftp: Server,  # noqa: F811

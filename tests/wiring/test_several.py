@@ -139,6 +139,7 @@ async def test_twenty_clips_on_both_and_on_each_alone(place: Place) -> None:
         assert place.where() == {alone: 20}
 
 
+@pytest.mark.slow
 async def test_a_row_names_its_service(place: Place) -> None:
     place.clips([{"service": "two" if number < 5 else ""} for number in range(6)])
     outcome = await place.run()

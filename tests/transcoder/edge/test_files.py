@@ -12,6 +12,7 @@ from orchestrator.transcoder.edge.query import read_request
 from orchestrator.transcoder.encoder import FfmpegEncoder
 from orchestrator.transcoder.ports import Encoded, Inputs, MediaError, SourceFile
 from tests.media import colours, ffmpeg, probed, stream, toolchain
+from tests.sample import sampled
 from tests.transcoder.edge.conftest import PROFILE, an_order
 from tests.transcoder.encodes import Listener
 
@@ -65,11 +66,14 @@ def rate(path: Path) -> float:
 
 @pytest.mark.parametrize(
     "more",
-    [
+    sampled(
+        [
+            {},
+            {"video_codec": "mpeg2video", "video_format": "mpegts", "filename": "a.ts"},
+            {"segmentation": True},
+        ],
         {},
-        {"video_codec": "mpeg2video", "video_format": "mpegts", "filename": "a.ts"},
-        {"segmentation": True},
-    ],
+    ),
 )
 async def test_restrict_bitrate_takes_the_lower_of_the_two(film, tmp_path, more):
     source = rate(film)
@@ -105,7 +109,9 @@ CODECS = [
 ]
 
 
-@pytest.mark.parametrize(("profile", "name", "container", "video", "audio"), CODECS)
+@pytest.mark.parametrize(
+    ("profile", "name", "container", "video", "audio"), sampled(CODECS, *CODECS[:3])
+)
 async def test_formats_and_codecs(film, tmp_path, profile, name, container, video, audio):
     path = await one(film, tmp_path, filename=name, audio_bitrate=128, **profile)
     found = probed(path)
@@ -155,6 +161,7 @@ async def test_sizes_and_aspect(film, tmp_path):
         ({"horizontal": "center", "vertical": "center"}, (256, 116, 128, 128)),
     ],
 )
+@pytest.mark.slow
 async def test_overlays_are_of_their_size_and_in_their_place(tmp_path, told, box):
     source, logo = tmp_path / "grey.mp4", tmp_path / "logo.png"
     ffmpeg("-f", "lavfi", "-i", "color=gray:s=640x360:d=1", source)

@@ -125,6 +125,7 @@ def test_gaps_and_repeats(made: tuple[Rendition, ...]) -> None:
 
 
 @pytest.mark.attribute("format[].subtitles.copy")
+@pytest.mark.slow
 def test_captions_in_the_picture(made: tuple[Rendition, ...]) -> None:
     captions = (Caption("CC1", "en"), Caption("SERVICE1", "fr"))
     text = manifests(made, replace(DASH, captions=captions))["playlist.mpd"]

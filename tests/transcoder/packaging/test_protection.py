@@ -61,6 +61,7 @@ def _tracks(track_file: Tracks) -> tuple[Track, Track]:
 @pytest.mark.parametrize(
     ("container", "together"), [("ts", False), ("mp4", False), ("ts", True), ("mp4", True)]
 )
+@pytest.mark.slow
 async def test_aes_128(tmp_path: Path, track_file: Tracks, container: str, together: bool) -> None:
     """ffmpeg fetches the key, as players do, and decodes all of it."""
     (tmp_path / "the.key").write_bytes(KEY)

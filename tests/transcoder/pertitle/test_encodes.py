@@ -55,7 +55,10 @@ def vmaf(path: Path, source: Path) -> float:
 
 
 @pytest.mark.attribute("format[].optimize_bitrate")
-@pytest.mark.parametrize(("codec", "picture"), [("libx264", SMOOTH), ("libx265", EDGES)])
+@pytest.mark.parametrize(
+    ("codec", "picture"),
+    [("libx264", SMOOTH), pytest.param("libx265", EDGES, marks=pytest.mark.slow)],
+)
 async def test_an_easy_film_gets_smaller_and_is_good_enough(
     tmp_path: Path, codec: str, picture: str
 ) -> None:

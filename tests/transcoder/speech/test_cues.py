@@ -80,6 +80,7 @@ def test_a_brief_word_stands_for_a_second_unless_the_next_comes_sooner():
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(segments(), max_size=4))
+@pytest.mark.slow
 def test_cues_never_overlap_and_never_are_empty(said):
     made = cues(said)
     assert all(0 <= cue.start < cue.end for cue in made)

@@ -191,6 +191,7 @@ async def test_a_worker_that_stands_still_is_ended(toolchain, bigram, tmp_path):
     assert children() == []
 
 
+@pytest.mark.slow
 async def test_a_damaged_model_is_named_without_its_path(toolchain, bigram, tmp_path):
     damaged = tmp_path / "damaged"
     damaged.mkdir()
