@@ -17,8 +17,9 @@ from orchestrator.services.tus_protocol import BODY_TYPE, RESUMABLE, checksum, n
 from orchestrator.services.watchdog import Moved, watched
 from orchestrator.services.wire import Answer
 
-#: Bytes handed to the transport at once, so the unit in which progress is seen.
-_PIECE = 256 * 1024
+#: Bytes handed to the transport at once, so the unit in which progress is seen. Half
+#: as many cost a third more CPU for a large file.
+_PIECE = 512 * 1024
 
 #: A body with a checksum is in memory as a whole before it is sent.
 _HELD = 4 * MIB
