@@ -73,17 +73,19 @@ class FfmpegProber:
                 raise Transient(f"{path}: {error}") from error
             raise Unreadable(str(error)) from error
         kinds = (stream.get("codec_type") for stream in found.document.get("streams", ()))
-        frame = None
+        frame = shown = None
         if found.video:
             picture = found.video[0]
             frame = (picture.width, picture.height)
             frame = frame[::-1] if picture.rotation % 180 else frame
+            shown = (round(picture.display[0]), round(picture.display[1]))
         return Found(
             frozenset(map(str, kinds)),
             found.duration,
             frame,
             picture=found.video[0].codec if found.video else "",
             sound=found.audio[0].codec if found.audio else "",
+            shown=shown,
         )
 
     async def decode(self, path: Path) -> str:

@@ -31,6 +31,9 @@ def stream(height: int, **more: Any) -> dict[str, Any]:
 
 STREAMS = [stream(48), stream(24)]
 COMMON = {"segment_duration": 1, "stream": STREAMS}
+#: Seen twice as wide as high, in pixels that are not square.
+WIDE = {"segment_duration": 1, "stream": [{**stream(48), "size": "64x48", "aspect_ratio": "2:1"}]}
+LOCK = {"key": KEY, "iv": KEY, "key_url": "https://keys.example/k"}
 FORMATS: dict[str, dict[str, Any]] = {
     "ts": {"output": "advanced_hls", **COMMON, "i_frames_only": 1},
     "joined": {"output": "advanced_hls", **COMMON, "separate_audio": 0, "single_folder": 1},
@@ -39,8 +42,10 @@ FORMATS: dict[str, dict[str, Any]] = {
     "aes": {
         "output": "advanced_hls",
         **COMMON,
-        "encryption": {"key": KEY, "iv": KEY, "key_url": "https://keys.example/k"},
+        "encryption": LOCK,
     },
+    "wide": {"output": "advanced_hls", **WIDE},
+    "wide aes": {"output": "advanced_hls", **WIDE, "encryption": LOCK},
 }
 
 
@@ -112,10 +117,19 @@ def verify(made: Made, tmp_path: Path) -> Verify:
     return Verify(made, tmp_path)
 
 
-@pytest.mark.parametrize("name", [name for name in FORMATS if name != "aes"])
+@pytest.mark.parametrize("name", [name for name in FORMATS if not name.endswith("aes")])
 async def test_every_rendition_of_a_good_one(verify: Verify, name: str) -> None:
     assert await verify(name, decode=True) == ()
     assert await verify(name, level="size") == ()
+
+
+@pytest.mark.parametrize("name", ["wide", "wide aes"])
+async def test_a_frame_is_told_of_as_it_is_shown(verify: Verify, name: str) -> None:
+    await verify(name)
+    assert "RESOLUTION=96x48" in (verify.folder / name / "playlist.m3u8").read_text()
+    for told in ("RESOLUTION=64x96", "RESOLUTION=192x96"):
+        with pytest.raises(VerificationFailed):
+            await verify(name, edited("playlist.m3u8", "RESOLUTION=96x48", told))
 
 
 async def test_a_protected_one_is_as_long_and_as_large_as_it_should_be(verify: Verify) -> None:

@@ -94,7 +94,7 @@ class LadderCheck:
     async def _look(self, ladder: Ladder, made: Rendition) -> Found:
         """What the first segment holds: the same as all of them."""
         if made.protected:
-            return Found(frozenset({made.kind or "video"}), made.seconds, made.frame)
+            return Found(frozenset({made.kind or "video"}), made.seconds, shown=made.frame)
         files = ladder.paths((*made.heads, made.media[0]))
         about = ladder.list_of(made)
         try:
@@ -102,7 +102,8 @@ class LadderCheck:
                 found = await self._prober.probe(head)
         except Unreadable as error:
             raise wrong(files[-1], f"a segment of {about.name}", str(error)) from error
-        if made.frame and found.frame and not near(found.frame, made.frame):
+        frames = [each for each in (found.frame, found.shown) if each]
+        if made.frame and found.frame and not any(near(each, made.frame) for each in frames):
             told = f"{made.frame[0]}x{made.frame[1]}, as its playlist says"
             raise wrong(about, told, f"it is {found.frame[0]}x{found.frame[1]}")
         return found

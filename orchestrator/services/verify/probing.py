@@ -15,7 +15,8 @@ class Found:
     """What a media file holds.
 
     ``streams`` are ffprobe's words (``video``, ``audio``, ``subtitle``), ``frame``
-    width and height of the first picture as shown, both None where there is none.
+    width and height of the first picture in upright pixels, ``shown`` as players show
+    it, where pixels are not square; None where there is none, or nobody knows.
     ``picture`` and ``sound`` are ffprobe's names of the first codec of each, "" for
     none.
     """
@@ -25,6 +26,7 @@ class Found:
     frame: tuple[int, int] | None = None
     picture: str = ""
     sound: str = ""
+    shown: tuple[int, int] | None = None
 
 
 class Prober(Protocol):

@@ -163,7 +163,7 @@ def _variant(
     parts.append(f"AVERAGE-BANDWIDTH={_sum('average', made, beside, texts)}")
     parts.append(f'CODECS="{",".join(codecs)}"')
     if made.kind == "video":
-        parts.append(f"RESOLUTION={made.width}x{made.height}")
+        parts.append(_resolution(made))
         parts += [f"FRAME-RATE={float(Fraction(made.rate)):.3f}"] if made.rate else []
         parts += [f"VIDEO-RANGE={made.hdr}"] if made.hdr else []
     parts += [f"AUDIO={_quoted(beside[0].group)}"] if beside else []
@@ -171,6 +171,12 @@ def _variant(
     if made.kind == "video":
         parts.append(f'CLOSED-CAPTIONS="{_CAPTIONS}"' if captions else "CLOSED-CAPTIONS=NONE")
     return [f"#EXT-X-STREAM-INF:{','.join(parts)}", _uri(made, made.playlist)]
+
+
+def _resolution(made: Rendition) -> str:
+    """At which to show the picture (RFC 8216, 4.3.4.2)."""
+    width, height = made.shown
+    return f"RESOLUTION={width}x{height}"
 
 
 def _sum(
@@ -188,6 +194,6 @@ def _i_frame_variant(made: Rendition) -> str:
     hdr = f"VIDEO-RANGE={made.hdr}," if made.hdr else ""
     return (
         f"#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={peak(frames)},AVERAGE-BANDWIDTH={average(frames)},"
-        f'CODECS="{made.codecs[0]}",RESOLUTION={made.width}x{made.height},{hdr}'
+        f'CODECS="{made.codecs[0]}",{_resolution(made)},{hdr}'
         f'URI="{_uri(made, made.i_playlist)}"'
     )

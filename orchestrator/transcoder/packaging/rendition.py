@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -101,6 +102,11 @@ class Rendition:
     title: str | None = None
     default: bool = False
     rung: str = ""
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """The frame as players show it: coded pixels need not be square."""
+        return round(self.width * Fraction(self.sar.replace(":", "/"))), self.height
 
     @property
     def number(self) -> int:
