@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.harness import Goal, Result, in_turns, machine, medians, on_loop, ratio, table
 
-ITEMS = 6000
+ITEMS = 20_000
 ROUNDS = 3
 
 #: Threads of the SDK: more were slower (they share one interpreter).

@@ -5,7 +5,6 @@ alone; it prints what people read and ends with ``Result.line()``. A figure is
 compared only with another one of the same run, as a ratio.
 """
 
-import asyncio
 import hashlib
 import json
 import os
@@ -18,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
+
+from orchestrator.cli.loop import run_async
 
 T = TypeVar("T")
 
@@ -163,13 +164,8 @@ def digest(path: Path) -> str:
 
 
 def on_loop(main: Coroutine[Any, Any, T]) -> T:
-    """Run to the end on the event loop that the product runs on: uvloop where it is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(main)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main)
+    """Run to the end as the product does, on its event loop."""
+    return run_async(lambda: main)
 
 
 def _cut(value: float | None) -> float | None:
