@@ -4,10 +4,14 @@ The file is OpenSSH's ``known_hosts`` (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), wi
 names in the clear, so that an operator may fill it in beforehand or remove a line.
 """
 
+import logging
 import os
 from pathlib import Path
 
 import asyncssh
+
+# It tells the user names that it logs in with.
+logging.getLogger("asyncssh").setLevel(logging.WARNING)
 
 CHANGED = (
     "its host key is not the one that it showed before; if that is right, remove its line "

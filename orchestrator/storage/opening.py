@@ -14,7 +14,6 @@ from orchestrator.storage.ftp import open_ftp
 from orchestrator.storage.local import local_path, open_local
 from orchestrator.storage.place import Place, Reach, Refused, record_of
 from orchestrator.storage.s3 import open_s3
-from orchestrator.storage.sftp import open_sftp
 
 _BUCKETS = ("s3", "b2", "azblob")
 
@@ -27,7 +26,7 @@ def open_place(wanted: Destination, reach: Reach) -> AbstractAsyncContextManager
         "azblob": open_azblob,
         "ftp": open_ftp,
         "ftps": open_ftp,
-        "sftp": open_sftp,
+        "sftp": _open_sftp,
         "file": open_local,
     }
     return openers[wanted.scheme](wanted, reach)
@@ -77,6 +76,12 @@ class Target:
         scheme = urlsplit(self.url).scheme
         where = {"key": path} if scheme in _BUCKETS else {"path": path}
         return {"url": url, "storage": record_of(scheme, path, **self.record, **where)}
+
+
+def _open_sftp(wanted: Destination, reach: Reach) -> AbstractAsyncContextManager[Place]:
+    from orchestrator.storage.sftp import open_sftp  # asyncssh takes a fifth of a second to load
+
+    return open_sftp(wanted, reach)
 
 
 def _stripped(path: str) -> str:

@@ -25,6 +25,11 @@ def test_the_commands_load_nothing_heavy_until_one_is_called():
     assert loaded & set(HEAVY) == set()
 
 
+def test_ssh_is_loaded_where_it_is_used_alone():
+    code = "import sys, orchestrator.transcoder.server; print('asyncssh' in sys.modules)"
+    assert python("-c", code).stdout == "False\n"
+
+
 def test_the_module_is_the_command():
     done = python("-m", "orchestrator", "--version")
     assert (done.returncode, done.stderr) == (0, "")

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from yarl import URL
@@ -17,11 +19,13 @@ from orchestrator.transcoder.sources.faults import Unfetchable
 from orchestrator.transcoder.sources.ftp import Ftp
 from orchestrator.transcoder.sources.landing import FetchLimits, Landing
 from orchestrator.transcoder.sources.named import Named, assets_in, sources_in
-from orchestrator.transcoder.sources.sftp import Sftp
 from orchestrator.transcoder.sources.tries import persist
 from orchestrator.transcoder.sources.urls import SCHEMES, BadUrl, read_remote, scheme_of
 from orchestrator.transcoder.sources.web import Web
 from orchestrator.transcoder.tus import Uploads
+
+if TYPE_CHECKING:
+    from orchestrator.transcoder.sources.sftp import Sftp
 
 #: Images and subtitles are read whole.
 _MAX_SMALL = 32 * 1024 * 1024
@@ -57,11 +61,17 @@ class Sources:
     ) -> None:
         self._uploads, self._disk, self._limits = uploads, disk, limits
         self._max_bytes, self._reserve = max_bytes, reserve
-        addresses = Addresses(allow_private=allow_private)
+        self._addresses = addresses = Addresses(allow_private=allow_private)
         self._web = Web(addresses, self._limits)
         self._ftp = Ftp(addresses, self._limits)
-        self._sftp = Sftp(addresses, self._limits, known_hosts)
+        self._known_hosts = known_hosts
         self._bucket = Bucket(self._web, addresses, self._limits)
+
+    @cached_property
+    def _sftp(self) -> "Sftp":
+        from orchestrator.transcoder.sources.sftp import Sftp  # as slow to load as asyncssh is
+
+        return Sftp(self._addresses, self._limits, self._known_hosts)
 
     async def check(self, task: str, query: EncodeQuery) -> None:
         """Refuse at once what can't work. Raises ``ApiError`` naming the field."""

@@ -7,7 +7,6 @@ to where the login leads.
 """
 
 import asyncio
-import logging
 from pathlib import Path
 
 import asyncssh
@@ -17,9 +16,6 @@ from orchestrator.transcoder.sources.addresses import Addresses
 from orchestrator.transcoder.sources.faults import Interrupted, Unfetchable, system_words
 from orchestrator.transcoder.sources.landing import FetchLimits, Landing
 from orchestrator.transcoder.sources.urls import Remote
-
-# It tells the user names that it logs in with.
-logging.getLogger("asyncssh").setLevel(logging.WARNING)
 
 _BLOCK = 1024 * 1024
 _BROKEN = (asyncssh.ConnectionLost, asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection)
