@@ -24,8 +24,13 @@ async def watched(stall: float, url: str) -> AsyncIterator[Moved]:
         async with asyncio.timeout(stall) as scope:
 
             def moved(*, resting: bool = False) -> None:
-                scope.reschedule(None if resting else clock.time() + stall)
+                if not scope.expired():
+                    scope.reschedule(None if resting else clock.time() + stall)
 
             yield moved
     except TimeoutError:
         raise Stalled(f"{redact(url)}: nothing moved for {stall:g} seconds") from None
+
+
+def unwatched(*, resting: bool = False) -> None:
+    """Stands in for a ``Moved`` until a watchdog is set."""

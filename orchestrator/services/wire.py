@@ -5,24 +5,38 @@ hundred bytes. A general client spends far more on such a call than everything
 else that happens for an item (figures: ``benchmarks/README.md``), so calls have
 this one: one request at a time on a connection, whole bodies in memory, no
 redirects, no cookies, no proxies. ``httptools`` (llhttp) reads the answers.
+
+A body may also write itself to the connection's socket (``Outflow``), for what
+is too large to pass through here.
 """
 
 import asyncio
+import socket
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import NamedTuple, cast
+from typing import NamedTuple, Protocol, cast
 
 import httptools
 from multidict import CIMultiDict, MultiMapping
 from yarl import URL
 
+from orchestrator.services.settled import settled
 from orchestrator.tls import trusted
 
 #: Seconds after which an idle connection is not used again: servers close them too,
 #: and a request that meets the closing is lost.
 IDLE = 15.0
+
+#: How much may wait unsent in the kernel where large bodies leave. Without it,
+#: megabytes would, and on a slow line nobody could tell a stalled connection from
+#: a patient one. Linux asks for more when half of it has gone: with the default
+#: watchdog, 8.7 kB/s is still no stall, and the more it is, the fewer times it asks.
+_UNSENT = 2**20
+
+#: Seconds for an answer that was under way when its connection broke.
+_LAST_WORDS = 1.0
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -43,12 +57,27 @@ class Answer(NamedTuple):
     body: bytes
 
 
+class Outflow(Protocol):
+    """A body that writes itself."""
+
+    #: Bytes that have yet to be written; before it is poured, all of them.
+    left: int
+
+    async def pour(self, own: socket.socket) -> None:
+        """Write what is left to a socket that doesn't block.
+
+        When this ends, cancelled or not, nothing uses the socket any more. Raises
+        ``OSError`` for trouble with the socket alone.
+        """
+
+
 class Wire:
     """The connections to any number of servers.
 
-    ``connections`` bounds how many are open at once, ``connect_timeout`` (seconds)
-    the making of one, ``timeout`` the wait for an answer, and ``max_size`` the bytes
-    that it may have, its head included.
+    ``connections`` bounds how many are in use at once for calls, and how many for
+    bodies that write themselves, which would keep calls waiting; ``connect_timeout``
+    (seconds) the making of one, ``timeout`` the wait for an answer, and ``max_size``
+    the bytes that it may have, its head included.
     """
 
     def __init__(
@@ -61,6 +90,7 @@ class Wire:
         agent: str,
     ) -> None:
         self._room = asyncio.Semaphore(connections)
+        self._room_to_pour = asyncio.Semaphore(connections)
         self._connect_timeout = connect_timeout
         self._timeout = timeout
         self._max_size = max_size
@@ -82,21 +112,35 @@ class Wire:
         connections' own. Raises ``NotConnected`` or ``Broken``. Cancelled, it leaves
         nothing behind.
         """
-        head = _head(method, url, kind, self._agent)
-        if headers:
-            more = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-            head += more.encode("latin-1")
-        request = b"%sContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
+        request = self._begun(method, url, kind, headers, len(body)) + body
         async with self._room:
-            connection = await self._connection(url)
-            try:
-                answer = await connection.ask(request, timeout or self._timeout)
-            except BaseException:
+            connection = self._kept(url) or await self._connect(url)
+            return await self._over(
+                connection, url, connection.ask(request, timeout or self._timeout)
+            )
+
+    async def pour(
+        self,
+        method: str,
+        url: URL,
+        kind: str,
+        body: Outflow,
+        headers: Mapping[str, str] = NOTHING,
+    ) -> Answer:
+        """As ``send``, for a body that writes itself, and without TLS only.
+
+        An answer that comes before the whole body has left is the answer, and the
+        rest stays. There is no timer: what makes the body move can tell when it doesn't.
+        """
+        assert url.scheme == "http", "what is written past the transport is not encrypted"
+        head = self._begun(method, url, kind, headers, body.left)
+        async with self._room_to_pour:
+            connection = self._kept(url)
+            while connection is not None and not connection.clear:
                 connection.close()
-                raise
-            if connection.reusable:
-                self._idle[_origin(url)].append(connection)
-        return answer
+                connection = self._kept(url)
+            connection = connection or await self._connect(url)
+            return await self._over(connection, url, connection.pour(head, body))
 
     def close(self) -> None:
         """Close what is idle."""
@@ -105,15 +149,38 @@ class Wire:
                 connection.close()
         self._idle.clear()
 
-    async def _connection(self, url: URL) -> "_Connection":
-        """One that was kept, the latest used first, else a new one."""
+    def _begun(
+        self, method: str, url: URL, kind: str, headers: Mapping[str, str], length: int
+    ) -> bytes:
+        """A request's head, whole."""
+        head = _head(method, url, kind, self._agent)
+        if headers:
+            more = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+            head += more.encode("latin-1")
+        return b"%sContent-Length: %d\r\n\r\n" % (head, length)
+
+    async def _over(
+        self, connection: "_Connection", url: URL, exchange: Awaitable[Answer]
+    ) -> Answer:
+        """The answer; the connection is kept for the next request where it can be."""
+        try:
+            answer = await exchange
+        except BaseException:
+            connection.close()
+            raise
+        if connection.reusable:
+            self._idle[_origin(url)].append(connection)
+        return answer
+
+    def _kept(self, url: URL) -> "_Connection | None":
+        """One that was kept, the latest used first."""
         idle = self._idle[_origin(url)]
         while idle:
             connection = idle.pop()
             if connection.reusable:
                 return connection
             connection.close()
-        return await self._connect(url)
+        return None
 
     async def _connect(self, url: URL) -> "_Connection":
         scheme, host, port = _origin(url)
@@ -151,6 +218,21 @@ class _Connection(asyncio.Protocol):
             and self._loop.time() - self._used_at < IDLE
         )
 
+    @property
+    def clear(self) -> bool:
+        """Whether nothing is on its way, be it the connection's end that no event told of yet."""
+        assert self._transport is not None
+        if self._transport.get_write_buffer_size():
+            return False
+        with self._socket() as own:
+            try:
+                own.recv(1, socket.MSG_PEEK)
+            except BlockingIOError:
+                return True
+            except OSError:
+                pass
+        return False
+
     async def ask(self, request: bytes, patience: float) -> Answer:
         """Send it, and wait for the answer. Raises ``Broken``."""
         if self._transport is None or self._transport.is_closing():
@@ -163,6 +245,46 @@ class _Connection(asyncio.Protocol):
             return await waiting
         finally:
             late.cancel()
+
+    async def pour(self, head: bytes, body: Outflow) -> Answer:
+        """Send them, and wait for the answer, which ends the sending. Raises ``Broken``.
+
+        The transport only reads: what is written goes past it, on a descriptor that
+        stays open until the writing has ended.
+        """
+        if self._transport is None or self._transport.is_closing():
+            raise Broken("the connection was closed before an answer came")
+        waiting: asyncio.Future[Answer] = self._loop.create_future()
+        self._waiting = waiting
+        with self._socket() as own:
+            writing = self._loop.create_task(self._write(own, head, body))
+            try:
+                await asyncio.wait((waiting, writing), return_when=asyncio.FIRST_COMPLETED)
+                if writing.done():
+                    writing.result()
+                return await waiting
+            finally:
+                waiting.cancel()
+                writing.cancel()
+                await settled(waiting, writing)
+                if body.left:
+                    self.close()
+
+    async def _write(self, own: socket.socket, head: bytes, body: Outflow) -> None:
+        try:
+            await self._loop.sock_sendall(own, head)
+            await body.pour(own)
+        except OSError as error:
+            # An answer may have come before, and then that is what counts.
+            self._loop.call_later(_LAST_WORDS, self._fail, _lost(error))
+
+    def _socket(self) -> socket.socket:
+        """A second descriptor of its socket, to be closed by who asks for it."""
+        assert self._transport is not None
+        own: socket.socket = self._transport.get_extra_info("socket").dup()
+        own.setblocking(False)
+        keep_little_unsent(own)
+        return own
 
     def close(self) -> None:
         """Close at once, whatever is on its way."""
@@ -200,8 +322,7 @@ class _Connection(asyncio.Protocol):
         elif error is None:
             self._fail("the connection was closed before an answer came")
         else:
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            self._fail(f"the connection was lost ({reason})")
+            self._fail(_lost(error))
 
     # --- the parser's side -------------------------------------------------------
 
@@ -256,6 +377,17 @@ class _Connection(asyncio.Protocol):
         if waiting is not None and not waiting.done():
             waiting.set_exception(Broken(why))
         self.close()
+
+
+def keep_little_unsent(made: socket.socket) -> None:
+    """Let the kernel take no more than what shows that bytes really leave."""
+    if made.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
+
+
+def _lost(error: Exception) -> str:
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return f"the connection was lost ({reason})"
 
 
 @lru_cache(maxsize=256)
