@@ -29,17 +29,10 @@ from orchestrator.model.errors import (
     Transient,
     Unreachable,
 )
+from orchestrator.services.connection import Answer, Broken, Outflow, keep_little_unsent
 from orchestrator.services.redact import host_of, redact
 from orchestrator.services.refusals import refusal
-from orchestrator.services.wire import (
-    NOTHING,
-    Answer,
-    Broken,
-    NotConnected,
-    Outflow,
-    Wire,
-    keep_little_unsent,
-)
+from orchestrator.services.wire import NOTHING, NotConnected, Wire
 
 MIB = 2**20
 

@@ -47,7 +47,7 @@ class FileBody:
         self._granted = 0
 
     async def pour(self, own: socket.socket) -> None:
-        """See ``wire.Outflow``. Raises what ``SourceFile.send`` does."""
+        """See ``connection.Outflow``. Raises what ``SourceFile.send`` does."""
         loop = asyncio.get_running_loop()
         while self.left:
             count = await self._may_leave()

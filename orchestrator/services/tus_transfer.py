@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiohttp import ClientResponse
 
 from orchestrator.model.errors import OrchestratorError, Transient, UploadGone
+from orchestrator.services.connection import Answer
 from orchestrator.services.http import MIB, Http, read_bounded
 from orchestrator.services.redact import redact
 from orchestrator.services.refusals import Refusals, refusal
@@ -16,7 +17,6 @@ from orchestrator.services.throttle import Throttle
 from orchestrator.services.tus_body import Blocks, Body, Held
 from orchestrator.services.tus_protocol import BODY_TYPE, RESUMABLE, checksum, number
 from orchestrator.services.watchdog import watched
-from orchestrator.services.wire import Answer
 
 #: A body with a checksum is in memory as a whole before it is sent.
 _HELD = 4 * MIB

@@ -4,71 +4,29 @@ An engine makes hundreds of thousands of calls a night whose bodies are a few
 hundred bytes. A general client spends far more on such a call than everything
 else that happens for an item (figures: ``benchmarks/README.md``), so calls have
 this one: one request at a time on a connection, whole bodies in memory, no
-redirects, no cookies, no proxies. ``httptools`` (llhttp) reads the answers.
-
-A body may also write itself to the connection's socket (``Outflow``), for what
-is too large to pass through here.
+redirects, no cookies, no proxies. Large bodies that write themselves use them too.
 """
 
 import asyncio
-import socket
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import NamedTuple, Protocol, cast
 
-import httptools
-from multidict import CIMultiDict, MultiMapping
 from yarl import URL
 
-from orchestrator.services.settled import settled
+from orchestrator.services.connection import Answer, Connection, Outflow
 from orchestrator.tls import trusted
 
 #: Seconds after which an idle connection is not used again: servers close them too,
 #: and a request that meets the closing is lost.
 IDLE = 15.0
 
-#: How much may wait unsent in the kernel where large bodies leave. Without it,
-#: megabytes would, and on a slow line nobody could tell a stalled connection from
-#: a patient one. Linux asks for more when half of it has gone: with the default
-#: watchdog, 8.7 kB/s is still no stall, and the more it is, the fewer times it asks.
-_UNSENT = 2**20
-
-#: Seconds for an answer that was under way when its connection broke.
-_LAST_WORDS = 1.0
-
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class NotConnected(Exception):
     """Raised when no connection could be made: nothing was sent. The cause says why."""
-
-
-class Broken(Exception):
-    """Raised when the answer did not come, or not whole: the request may have left."""
-
-
-class Answer(NamedTuple):
-    """A server's answer, whole."""
-
-    status: int
-    headers: MultiMapping[str]
-    body: bytes
-
-
-class Outflow(Protocol):
-    """A body that writes itself."""
-
-    #: Bytes that have yet to be written; before it is poured, all of them.
-    left: int
-
-    async def pour(self, own: socket.socket) -> None:
-        """Write what is left to a socket that doesn't block.
-
-        When this ends, cancelled or not, nothing uses the socket any more. Raises
-        ``OSError`` for trouble with the socket alone.
-        """
 
 
 class Wire:
@@ -95,7 +53,7 @@ class Wire:
         self._timeout = timeout
         self._max_size = max_size
         self._agent = agent
-        self._idle: dict[tuple[str, str, int], deque[_Connection]] = defaultdict(deque)
+        self._idle: dict[tuple[str, str, int], deque[Connection]] = defaultdict(deque)
 
     async def send(
         self,
@@ -132,7 +90,8 @@ class Wire:
         An answer that comes before the whole body has left is the answer, and the
         rest stays. There is no timer: what makes the body move can tell when it doesn't.
         """
-        assert url.scheme == "http", "what is written past the transport is not encrypted"
+        if url.scheme != "http":
+            raise ValueError("what is written past the transport would not be encrypted")
         head = self._begun(method, url, kind, headers, body.left)
         async with self._room_to_pour:
             connection = self._kept(url)
@@ -159,9 +118,7 @@ class Wire:
             head += more.encode("latin-1")
         return b"%sContent-Length: %d\r\n\r\n" % (head, length)
 
-    async def _over(
-        self, connection: "_Connection", url: URL, exchange: Awaitable[Answer]
-    ) -> Answer:
+    async def _over(self, connection: Connection, url: URL, exchange: Awaitable[Answer]) -> Answer:
         """The answer; the connection is kept for the next request where it can be."""
         try:
             answer = await exchange
@@ -172,222 +129,29 @@ class Wire:
             self._idle[_origin(url)].append(connection)
         return answer
 
-    def _kept(self, url: URL) -> "_Connection | None":
+    def _kept(self, url: URL) -> Connection | None:
         """One that was kept, the latest used first."""
         idle = self._idle[_origin(url)]
+        trusted_from = asyncio.get_running_loop().time() - IDLE
         while idle:
             connection = idle.pop()
-            if connection.reusable:
+            if connection.reusable and connection.used_at > trusted_from:
                 return connection
             connection.close()
         return None
 
-    async def _connect(self, url: URL) -> "_Connection":
+    async def _connect(self, url: URL) -> Connection:
         scheme, host, port = _origin(url)
         tls = trusted() if scheme == "https" else None
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_timeout):
                 _, connection = await loop.create_connection(
-                    lambda: _Connection(loop, self._max_size), host, port, ssl=tls
+                    lambda: Connection(loop, self._max_size), host, port, ssl=tls
                 )
         except (OSError, ValueError) as error:
             raise NotConnected from error
         return connection
-
-
-class _Connection(asyncio.Protocol):
-    """One connection: a request, then its answer, then perhaps another."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, max_size: int) -> None:
-        self._loop = loop
-        self._max_size = max_size
-        self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpResponseParser(self)
-        self._waiting: asyncio.Future[Answer] | None = None
-        self._used_at = loop.time()
-        self._begin()
-
-    @property
-    def reusable(self) -> bool:
-        """Whether another request may be sent here."""
-        transport = self._transport
-        return (
-            transport is not None
-            and not transport.is_closing()
-            and self._loop.time() - self._used_at < IDLE
-        )
-
-    @property
-    def clear(self) -> bool:
-        """Whether nothing is on its way, be it the connection's end that no event told of yet."""
-        assert self._transport is not None
-        if self._transport.get_write_buffer_size():
-            return False
-        with self._socket() as own:
-            try:
-                own.recv(1, socket.MSG_PEEK)
-            except BlockingIOError:
-                return True
-            except OSError:
-                pass
-        return False
-
-    async def ask(self, request: bytes, patience: float) -> Answer:
-        """Send it, and wait for the answer. Raises ``Broken``."""
-        if self._transport is None or self._transport.is_closing():
-            raise Broken("the connection was closed before an answer came")
-        waiting: asyncio.Future[Answer] = self._loop.create_future()
-        self._waiting = waiting
-        self._transport.write(request)
-        late = self._loop.call_later(patience, self._fail, "no answer in time")
-        try:
-            return await waiting
-        finally:
-            late.cancel()
-
-    async def pour(self, head: bytes, body: Outflow) -> Answer:
-        """Send them, and wait for the answer, which ends the sending. Raises ``Broken``.
-
-        The transport only reads: what is written goes past it, on a descriptor that
-        stays open until the writing has ended.
-        """
-        if self._transport is None or self._transport.is_closing():
-            raise Broken("the connection was closed before an answer came")
-        waiting: asyncio.Future[Answer] = self._loop.create_future()
-        self._waiting = waiting
-        with self._socket() as own:
-            writing = self._loop.create_task(self._write(own, head, body))
-            try:
-                await asyncio.wait((waiting, writing), return_when=asyncio.FIRST_COMPLETED)
-                if writing.done():
-                    writing.result()
-                return await waiting
-            finally:
-                waiting.cancel()
-                writing.cancel()
-                await settled(waiting, writing)
-                if body.left:
-                    self.close()
-
-    async def _write(self, own: socket.socket, head: bytes, body: Outflow) -> None:
-        try:
-            await self._loop.sock_sendall(own, head)
-            await body.pour(own)
-        except OSError as error:
-            # An answer may have come before, and then that is what counts.
-            self._loop.call_later(_LAST_WORDS, self._fail, _lost(error))
-
-    def _socket(self) -> socket.socket:
-        """A second descriptor of its socket, to be closed by who asks for it."""
-        assert self._transport is not None
-        own: socket.socket = self._transport.get_extra_info("socket").dup()
-        own.setblocking(False)
-        keep_little_unsent(own)
-        return own
-
-    def close(self) -> None:
-        """Close at once, whatever is on its way."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    # --- asyncio's side ----------------------------------------------------------
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is there."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
-
-    def data_received(self, data: bytes) -> None:
-        """Some of an answer; where none is waited for, the server has lost its way."""
-        if self._waiting is None:
-            self.close()
-            return
-        self._size += len(data)
-        if self._size > self._max_size:
-            self._fail(f"the answer is too long (more than {self._max_size} bytes)")
-            return
-        try:
-            self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail("the answer is not HTTP")
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """It is gone; an answer without a length ends with its connection."""
-        if self._waiting is None:
-            return
-        if self._status and error is None and not self._has_length:
-            self._answer()
-        elif self._status:
-            self._fail("the answer broke off")
-        elif error is None:
-            self._fail("the connection was closed before an answer came")
-        else:
-            self._fail(_lost(error))
-
-    # --- the parser's side -------------------------------------------------------
-
-    def on_message_begin(self) -> None:
-        """An answer begins; one that nobody asked for would be taken for the next one's."""
-        if self._waiting is None:
-            self.close()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One field."""
-        self._headers.add(name.decode("latin-1"), value.decode("latin-1"))
-
-    def on_headers_complete(self) -> None:
-        """The head is whole; 1xx heads are not the answer."""
-        status = self._parser.get_status_code()
-        if status >= 200:
-            self._status = status
-            self._has_length = (
-                "Content-Length" in self._headers or "Transfer-Encoding" in self._headers
-            )
-
-    def on_body(self, data: bytes) -> None:
-        """Some of the body."""
-        self._body.append(data)
-
-    def on_message_complete(self) -> None:
-        """The answer is whole."""
-        if not self._status:
-            self._begin()  # 1xx: the answer is still to come
-            return
-        keep = self._parser.should_keep_alive()
-        self._answer()
-        if not keep and self._transport is not None:
-            self._transport.close()
-
-    def _begin(self) -> None:
-        self._status = self._size = 0
-        self._has_length = False
-        self._headers: CIMultiDict[str] = CIMultiDict()
-        self._body: list[bytes] = []
-
-    def _answer(self) -> None:
-        waiting, self._waiting = self._waiting, None
-        answer = Answer(self._status, self._headers, b"".join(self._body))
-        self._begin()
-        self._used_at = self._loop.time()
-        if waiting is not None and not waiting.done():
-            waiting.set_result(answer)
-
-    def _fail(self, why: str) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None and not waiting.done():
-            waiting.set_exception(Broken(why))
-        self.close()
-
-
-def keep_little_unsent(made: socket.socket) -> None:
-    """Let the kernel take no more than what shows that bytes really leave."""
-    if made.family in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
-
-
-def _lost(error: Exception) -> str:
-    reason = getattr(error, "strerror", None) or type(error).__name__
-    return f"the connection was lost ({reason})"
 
 
 @lru_cache(maxsize=256)

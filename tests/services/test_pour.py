@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager, contextmanager
 import pytest
 from yarl import URL
 
-from orchestrator.services.wire import Answer, Broken, NotConnected, Wire
+from orchestrator.services.connection import Answer, Broken
+from orchestrator.services.wire import NotConnected, Wire
 from tests.services.fault_server import answer, bare_server
 from tests.services.test_wire import OK, post, scripted, wire
 
@@ -138,7 +139,7 @@ async def test_a_connection_that_breaks(*, gently: bool) -> None:
 
 
 async def test_trouble_that_the_transport_does_not_hear_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.services.wire._LAST_WORDS", 0.05)
+    monkeypatch.setattr("orchestrator.services.connection._LAST_WORDS", 0.05)
     async with scripted() as (_, url):
         with pytest.raises(Broken, match=r"connection was lost \(No buffer space"):
             await pour(wire(), url, Zeros(10, OSError(105, "No buffer space available")))
@@ -212,7 +213,7 @@ async def test_nothing_listens() -> None:
 
 
 async def test_nothing_is_poured_past_tls() -> None:
-    with pytest.raises(AssertionError):
+    with pytest.raises(ValueError, match="not be encrypted"):
         await pour(wire(), URL("https://127.0.0.1:9/x"), Zeros(10))
 
 
