@@ -275,7 +275,7 @@ async def test_nothing_is_closed_under_a_thread_that_waits_for_the_disk(
 
     def slowly(to: int, file: int, offset: int, count: int) -> int:
         waiting.set()
-        go_on.wait()
+        go_on.wait(10)  # a test that fails must not hang
         used.extend((os.fstat(to).st_mode, os.fstat(file).st_size))
         return calls.really(to, file, offset, count)
 
