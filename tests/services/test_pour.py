@@ -145,6 +145,12 @@ async def test_trouble_that_the_transport_does_not_hear_of(monkeypatch: pytest.M
             await pour(wire(), url, Zeros(10, OSError(105, "No buffer space available")))
 
 
+async def test_an_answer_that_was_under_way_when_the_socket_broke_counts() -> None:
+    async with scripted([answer(b"no", 413)]) as (_, url):
+        got = await pour(wire(), url, Zeros(10, ConnectionResetError()))
+        assert (got.status, got.body) == (413, b"no")
+
+
 async def test_what_the_body_raises_goes_through() -> None:
     over = wire()
     async with scripted([], [OK]) as (server, url):

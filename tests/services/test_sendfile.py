@@ -366,9 +366,12 @@ async def test_no_byte_leaves_that_was_not_taken(
     ours, theirs = pair
     throttle = Noting(100 * MIB)
     body = FileBody(source, 0, SIZE, throttle)
-    reading = asyncio.create_task(drain(theirs, SIZE))
-    await body.pour(ours)
-    assert await reading == DATA
+    begun = asyncio.Event()
+    body.moved = lambda *, resting=False: begun.set() if body.left < SIZE else None
+    pouring = asyncio.create_task(body.pour(ours))
+    await begun.wait()  # a turn is over, and what it had taken is half sent
+    assert await drain(theirs, SIZE) == DATA
+    await pouring
     assert sum(throttle.taken) == SIZE
     assert max(throttle.taken) <= MIB
 
