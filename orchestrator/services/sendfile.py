@@ -1,8 +1,8 @@
 """Large files over plain HTTP: the kernel takes them from the disk to the socket (sendfile(2)).
 
-No byte passes through this process, so a large file costs half the CPU. A read from
-a cold disk or a network mount may take its time even so, and therefore it happens
-in threads, and never in the event loop.
+No byte passes through this process, which needs little more than half the CPU then.
+A read from a cold disk or a network mount may take its time even so, and therefore
+it happens in threads, and never in the event loop.
 """
 
 import asyncio
