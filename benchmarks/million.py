@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from benchmarks.harness import GIB, Goal, Result, check_room, machine, on_loop, table
-from orchestrator.model.plain import PlainRow
+from orchestrator.model.plain import PlainColumns, PlainRow
 
 _T = TypeVar("_T")
 
@@ -96,10 +96,17 @@ class _Looks:
         def counted(*args: Any, **options: Any) -> Iterator[Any]:
             for rows in read(*args, **options):
                 self.first = self.first or time.time() - self._began
-                self.count += sum(1 for row in rows if row[_FINGERPRINT])
+                self.count += sum(map(_looked_at, rows))
                 yield rows
 
         return counted
+
+
+def _looked_at(entry: PlainColumns | PlainRow) -> int:
+    """Rows with a fingerprint."""
+    if isinstance(entry, PlainColumns):
+        return entry.count - entry.column("fingerprint").count("")
+    return bool(entry[_FINGERPRINT])
 
 
 def _cpu() -> float:

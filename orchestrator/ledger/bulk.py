@@ -7,7 +7,7 @@ the driver raises comes out as SQLAlchemy would have it.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain, count
+from itertools import compress, count, repeat
 from operator import itemgetter
 from typing import Any
 
@@ -15,6 +15,8 @@ from sqlalchemy import Connection, Table, bindparam, insert
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import UpdateBase
+
+from orchestrator.model.plain import PlainColumns
 
 Values = Mapping[str, Any]
 
@@ -58,39 +60,36 @@ class Block:
     def __init__(self, begins: str, row: Callable[[Sequence[str]], str]) -> None:
         self._begins = begins
         self._row = row
-        #: The last whole block's statement, and which columns were alike in it.
-        self._last: tuple[tuple[int, ...], str] = ((), "")
+        #: The last whole block's statement, after which columns were alike in it.
+        self._last: tuple[object, str] = (None, "")
 
-    def run(self, cursor: DBAPICursor, rows: Sequence[Sequence[Any]]) -> None:
+    def run(self, cursor: DBAPICursor, rows: PlainColumns) -> None:
         """Insert the rows."""
-        columns = list(zip(*rows, strict=True))
-        alike = tuple(number for number, column in enumerate(columns) if _is_alike(column))
-        shared = tuple(columns[number][0] for number in alike)
-        others = [column for number, column in enumerate(columns) if number not in alike]
-        values, width = tuple(chain.from_iterable(zip(*others, strict=True))), len(others)
-        for at in range(0, len(rows), BLOCK):
-            several = min(BLOCK, len(rows) - at)
-            statement = self._statement(len(columns), alike, several)
-            cursor.execute(statement, shared + values[at * width : (at + several) * width])
+        alike = tuple(not isinstance(column, list) for column in rows.columns)
+        shared = list(compress(rows.columns, alike))
+        others = [column for column in rows.columns if isinstance(column, list)]
+        for at in range(0, rows.count, BLOCK):
+            values = shared.copy()
+            for column in others:
+                values += column[at : at + BLOCK]
+            cursor.execute(self._statement(alike, min(BLOCK, rows.count - at)), values)
 
-    def _statement(self, width: int, alike: tuple[int, ...], rows: int) -> str:
+    def _statement(self, alike: tuple[bool, ...], rows: int) -> str:
+        """The insert of so many rows, whose values are bound column by column."""
         last, statement = self._last
-        if statement and last == alike and rows == BLOCK:
+        if last == (alike, rows):
             return statement
-        shared = {column: f"?{number}" for number, column in enumerate(alike, 1)}
-        others = map("?{}".format, count(len(alike) + 1))
-        values = [
-            self._row([shared.get(column) or next(others) for column in range(width)])
-            for _ in range(rows)
+        number = count(1)
+        shared = [f"?{next(number)}" if same else "" for same in alike]
+        columns = [
+            repeat(place, rows) if place else [f"?{next(number)}" for _ in range(rows)]
+            for place in shared
         ]
+        values = map(self._row, zip(*columns, strict=True))
         statement = self._begins + ", ".join(values)
         if rows == BLOCK:
-            self._last = alike, statement
+            self._last = (alike, rows), statement
         return statement
-
-
-def _is_alike(column: Sequence[Any]) -> bool:
-    return column[0] == column[-1] and column.count(column[0]) == len(column)
 
 
 @contextmanager

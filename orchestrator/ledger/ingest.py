@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter, lt
+from operator import lt
 from typing import Any, cast
 
 from sqlalchemy.exc import IntegrityError
@@ -15,14 +15,13 @@ from orchestrator.ledger.rows import Entry, Found, Versions
 from orchestrator.ledger.staging import said
 from orchestrator.model.decisions import Action, Version, decide
 from orchestrator.model.items import Problem, Row
-from orchestrator.model.plain import PlainRow
+from orchestrator.model.plain import PlainColumns, PlainRow
 
 #: Problems kept in memory; more are counted.
 MOST_PROBLEMS = 1000
 
 #: A ``PlainRow``, perhaps without its name.
 _Said = tuple[Any, ...]
-_key, _folder = map(itemgetter, map(PlainRow._fields.index, ("key", "folder")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +78,14 @@ class Ingest:
         ``proceed`` is called once per chunk, and may raise to stop.
         """
         self._stage.open()
-        for chunk in rows.chunks(manifest):
+        for chunk in rows.several(manifest):
             proceed()
-            self._total += len(chunk)
-            self._take_chunk(chunk)
+            if isinstance(chunk, PlainColumns):
+                self._total += chunk.count
+                self._see_to(self._write(chunk))
+            else:
+                self._total += len(chunk)
+                self._take_chunk(chunk)
         self._stage.close()
         if not self._following:
             self._met.forget_the_others()
@@ -97,13 +100,13 @@ class Ingest:
         )
 
     def _take_chunk(self, chunk: Sequence[Entry]) -> None:
-        usable = cast("Sequence[_Said]", chunk)
-        problems: list[Problem] = []
-        if set(map(type, chunk)) != {tuple}:
-            made = list(map(self._made, chunk))
-            usable = [each for each in made if not isinstance(each, Problem)]
-            problems = [each for each in made if isinstance(each, Problem)]
-        problems += self._write(usable)
+        made = list(map(self._made, chunk))
+        usable = [each for each in made if not isinstance(each, Problem)]
+        problems = [each for each in made if isinstance(each, Problem)]
+        columns = PlainColumns.of(list(zip(*usable, strict=True)))
+        self._see_to([*problems, *self._write(columns)])
+
+    def _see_to(self, problems: list[Problem]) -> None:
         if not problems:
             return
         problems.sort(key=lambda problem: problem.line)
@@ -113,37 +116,40 @@ class Ingest:
 
     def _made(self, entry: Entry) -> _Said | Problem:
         if not isinstance(entry, Row):
-            return entry
+            return cast("_Said | Problem", entry)
         made = rows.candidate(entry, self._versions, self._manifest)
         return made if isinstance(made, Problem) else said(made, self._intake.turn.weight(entry))
 
     # --- rows that can be used ---------------------------------------------------------
 
-    def _write(self, usable: Sequence[_Said]) -> list[Problem]:
+    def _write(self, usable: PlainColumns) -> list[Problem]:
         """Write what is decided about each row; the answer is the repeated ones."""
+        if not usable.count:
+            return []
         self._look_at_folders(usable)
-        no_key_twice = len(set(map(_key, usable))) == len(usable)
-        if no_key_twice and not self._met.any_before and self._all_new(usable):
+        if not self._met.any_before and self._all_new(usable):
             return []
         self._stage.fill(usable)
-        alone = self._left_alone() if no_key_twice and self._met.any_before else set()
-        if len(alone) == len(usable):
+        alone: set[int] = set()
+        if self._met.any_before and len(set(usable.column("key"))) == usable.count:
+            alone = self._left_alone()
+        if len(alone) == usable.count:
             return []
-        return self._decided([PlainRow._make(each) for each in usable], alone)
+        return self._decided([PlainRow._make(each) for each in usable.rows()], alone)
 
-    def _all_new(self, usable: Sequence[_Said]) -> bool:
-        """Whether the chunk could be added whole, as in a first run nearly all can."""
+    def _all_new(self, usable: PlainColumns) -> bool:
+        """Whether the rows could be added whole, as in a first run nearly all can."""
         try:
             self._new_items.add(self._intake.connection, usable)
         except IntegrityError:
             return False
-        self._counts[Action.NEW] += len(usable)
-        self._written += len(usable)
+        self._counts[Action.NEW] += usable.count
+        self._written += usable.count
         return True
 
-    def _look_at_folders(self, usable: Sequence[_Said]) -> None:
+    def _look_at_folders(self, usable: PlainColumns) -> None:
         """Note whether folders rise from row to row: then no two rows have the same."""
-        folders = [self._last_folder, *filter(None, map(_folder, usable))]
+        folders = [self._last_folder, *filter(None, usable.column("folder"))]
         self._last_folder = folders[-1]
         self._may_clash = self._may_clash or not all(map(lt, folders, folders[1:]))
 

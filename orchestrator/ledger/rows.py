@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, select
 from orchestrator.ledger import codec, schema
 from orchestrator.model.decisions import Known, Version
 from orchestrator.model.items import Problem, Row
+from orchestrator.model.plain import PlainColumns
 from orchestrator.model.states import State
 
 #: Rows per statement. Below 999, the most variables that any SQLite takes.
@@ -79,8 +80,9 @@ class Found(NamedTuple):
         return Known(_STATES[self.state], version, self.error_class)
 
 
-#: A row, what is wrong with one, or a plain row: a ``PlainRow``, perhaps without its name.
-Entry = Row | Problem | tuple[Any, ...]
+#: A row, what is wrong with one, or a plain row: a ``PlainRow``, perhaps without its name;
+#: or many plain rows at once.
+Entry = Row | Problem | tuple[Any, ...] | PlainColumns
 
 T = TypeVar("T")
 
@@ -90,6 +92,24 @@ def chunks(rows: Iterable[T]) -> Iterator[list[T]]:
     source = iter(rows)
     while chunk := list(islice(source, CHUNK)):
         yield chunk
+
+
+def several(entries: Iterable[Entry]) -> Iterator[list[Entry] | PlainColumns]:
+    """The entries in their order, single ones up to ``CHUNK`` at a time."""
+    some: list[Entry] = []
+    for entry in entries:
+        if isinstance(entry, PlainColumns):
+            if some:
+                yield some
+                some = []
+            yield entry
+            continue
+        some.append(entry)
+        if len(some) == CHUNK:
+            yield some
+            some = []
+    if some:
+        yield some
 
 
 def candidate(row: Row, versions: Versions, manifest: str) -> Candidate | Problem:

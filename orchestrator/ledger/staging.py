@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from orchestrator.ledger.bulk import Block, driven
 from orchestrator.ledger.rows import FOUND, Candidate, Found
-from orchestrator.model.plain import PlainRow
+from orchestrator.model.plain import PlainColumns, PlainRow
 from orchestrator.model.states import State
 
 #: What a manifest says of an item.
@@ -87,7 +87,7 @@ class NewItems:
         # back a single statement: FAIL saves it a copy of the pages that each touches.
         self._block = Block(f"INSERT OR FAIL INTO items ({_SAID}, {', '.join(_NEW)}) VALUES ", row)
 
-    def add(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    def add(self, connection: Connection, rows: PlainColumns) -> None:
         """Raises ``IntegrityError``, with nothing written, where a key is on record."""
         with driven(connection) as cursor:
             cursor.execute("SAVEPOINT chunk")
@@ -121,7 +121,7 @@ class Stage:
         """Take the table away."""
         self._do("DROP TABLE temp.stage")
 
-    def fill(self, rows: Sequence[tuple[Any, ...]]) -> None:
+    def fill(self, rows: PlainColumns) -> None:
         """Have these rows alone on the stage."""
         self._do("DELETE FROM stage")
         with driven(self.connection) as cursor:

@@ -13,9 +13,9 @@ from posixpath import dirname, exists, isdir, isfile, splitext
 
 from orchestrator.manifest.csv_rows import read_csv
 from orchestrator.manifest.faults import Fault
+from orchestrator.manifest.filling import PlainManifest
 from orchestrator.manifest.jsonl_rows import read_jsonl
 from orchestrator.manifest.lines import read_lines
-from orchestrator.manifest.plain_rows import PlainManifest
 from orchestrator.manifest.ready import BATCH, Entry, ReadyRows
 from orchestrator.manifest.rows import RowMaker
 from orchestrator.manifest.scan import has_magic, is_media, pattern_root, scan, scan_pattern

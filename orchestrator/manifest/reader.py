@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from struct import Struct
 from subprocess import DEVNULL, PIPE, Popen
-from typing import IO, Any, BinaryIO
+from typing import IO, BinaryIO
 from zlib import crc32
 
 from orchestrator.manifest.blocks import Block
-from orchestrator.manifest.plain_rows import PlainManifest, PlainRows
+from orchestrator.manifest.filling import PlainManifest
+from orchestrator.manifest.plain_rows import Made, PlainRows
+from orchestrator.model.plain import PlainColumns
 
 #: Blocks that the process is told of ahead.
 LEAD = 3
@@ -37,8 +39,8 @@ from orchestrator.manifest.reader import main
 main(int(sys.argv[1]))
 """
 
-#: For each line, its row as ``PlainRow`` has it, or its text; None where the file changed.
-Answer = list[tuple[Any, ...] | str] | None
+#: What ``PlainRows`` made of a block; None where the file changed.
+Answer = Made | None
 
 
 class ReaderGone(Exception):
@@ -76,8 +78,8 @@ class Reader:
         if data is None:
             raise ReaderGone
         self.asked.popleft()
-        answer: Answer = marshal.loads(data)  # noqa: S302 - from our own process
-        return answer
+        made = marshal.loads(data)  # noqa: S302 - from our own process
+        return made and (PlainColumns(*made[0]), made[1])
 
     def end(self) -> None:
         """End the process."""
@@ -107,8 +109,11 @@ def main(file: int) -> None:
     with suppress(BrokenPipeError):
         for at, size, line, checksum in _asked(asks):
             data = os.pread(file, size, at)
-            answer = rows.made(data.decode(), line) if crc32(data) == checksum else None
-            answers.write(_framed(marshal.dumps(answer, 2)))
+            answer = None
+            if crc32(data) == checksum:
+                plain, others = rows.made(data.decode(), line)
+                answer = (plain.count, plain.columns), others
+            answers.write(_framed(marshal.dumps(answer)))
             answers.flush()
 
 

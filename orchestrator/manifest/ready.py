@@ -8,15 +8,17 @@ manifest is, so there is one source of what is wrong with a row.
 import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from orchestrator.manifest.blocks import Block, Blocks
 from orchestrator.manifest.csv_rows import Records, read_header, rows_of
+from orchestrator.manifest.filling import PlainManifest
 from orchestrator.manifest.lines import HEAD, not_text
-from orchestrator.manifest.plain_rows import PlainManifest, PlainRows
+from orchestrator.manifest.plain_rows import PlainRows
 from orchestrator.manifest.reader import LEAD, Answer, Reader, ReaderGone
 from orchestrator.manifest.rows import RowMaker
 from orchestrator.model.items import Problem, Row
+from orchestrator.model.plain import PlainColumns, PlainRow
 
 #: A manifest of fewer bytes is read before a process would have begun.
 WORTH_A_PROCESS = 262_144
@@ -24,8 +26,10 @@ WORTH_A_PROCESS = 262_144
 #: Rows that are handed on at once.
 BATCH = 1000
 
-#: A tuple is a ``PlainRow`` without its name.
-Entry = Row | Problem | tuple[Any, ...]
+_LINE = PlainRow._fields.index("line")
+
+#: One row, or many plain ones at once; a tuple is a ``PlainRow`` without its name.
+Entry = Row | Problem | PlainColumns | tuple[Any, ...]
 
 
 class ReadyRows:
@@ -140,15 +144,12 @@ class ReadyRows:
         if answer is None:
             message = "changed while it was read"
             return [Problem(self._name, message, "run again", block.line)]
-        if str not in map(type, answer):
-            return cast("Sequence[Entry]", answer)
-        entries: list[Entry] = []
-        for line, made in enumerate(answer, block.line):
-            if isinstance(made, str):
-                entries += self._one(line, made)
-            else:
-                entries.append(made)
-        return entries
+        plain, others = answer
+        if not others:
+            return [plain]
+        by_line: dict[int, list[Entry]] = {row[_LINE]: [row] for row in plain.rows()}
+        by_line |= {line: list(self._one(line, text)) for line, text in others}
+        return [entry for line in sorted(by_line) for entry in by_line[line]]
 
     def _one(self, line: int, text: str) -> Iterator[Row | Problem]:
         about = self._about

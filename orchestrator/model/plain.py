@@ -6,11 +6,17 @@ rendering of it. Of such rows a process of its own can make what the ledger
 stores, with nothing of the job but the few texts of a ``PlainRecipe``.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any, NamedTuple
 
 #: In a row's value these may mean something to whom it is given: a secret's name, the
 #: end of a text in JSON, the user part of a URL.
 MEANINGFUL = '$"\\@'
+
+#: What plain values are made of, in ASCII.
+PLAIN_SIGNS = bytes(set(range(32, 127)).difference(MEANINGFUL.encode()))
 
 #: Begins the ``fields`` of a ``PlainRow`` that lack what its source and key tell: its name
 #: is what follows the last slash of the source, its stem ends before the name's last dot
@@ -41,6 +47,35 @@ class PlainRow(NamedTuple):
     duration: float | None
     line: int
     weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlainColumns:
+    """Many ``PlainRow``, column by column, in the order of its fields.
+
+    A column is a list, or the one value that all rows have alike.
+    """
+
+    count: int
+    columns: list[Any]
+
+    @classmethod
+    def of(cls, columns: Sequence[Sequence[Any]]) -> "PlainColumns":
+        """These columns, each with a value for every row; none of no rows."""
+        count = len(columns[0]) if columns else 0
+        return cls(count, [_merged(column) for column in columns] if count else [])
+
+    def column(self, field: str) -> Sequence[Any]:
+        """The values of one field of ``PlainRow``, row by row."""
+        if not self.count:
+            return ()
+        found = self.columns[PlainRow._fields.index(field)]
+        return found if isinstance(found, list) else [found] * self.count
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """The rows, one by one."""
+        each = (it if isinstance(it, list) else repeat(it, self.count) for it in self.columns)
+        return zip(*each, strict=True)
 
 
 class Blank(NamedTuple):
@@ -88,3 +123,10 @@ def is_plain_path(below: str) -> bool:
         and below.isascii()
         and below.isprintable()
     )
+
+
+def _merged(column: Sequence[Any]) -> Any:
+    first = column[0]
+    if first == column[-1] and column.count(first) == len(column):
+        return first
+    return list(column)

@@ -12,6 +12,7 @@ from orchestrator.ledger import codec
 from orchestrator.ledger.bulk import BLOCK, Block
 from orchestrator.model.decisions import Action
 from orchestrator.model.items import Row
+from orchestrator.model.plain import PlainColumns
 from orchestrator.model.states import State
 from tests.ledger.support import bring_to, take_in
 
@@ -68,5 +69,5 @@ def test_blocks_of_rows_go_in_as_they_are(count, first, data):
     with closing(sqlite3.connect(":memory:")) as database:
         database.execute("CREATE TABLE t (a, b, c)")
         for _ in range(2):
-            block.run(database.cursor(), rows)
+            block.run(database.cursor(), PlainColumns.of(list(zip(*rows, strict=True))))
         assert database.execute("SELECT * FROM t").fetchall() == rows * 2

@@ -12,6 +12,7 @@ from orchestrator.ledger.rows import Candidate
 from orchestrator.ledger.staging import SAID, Stage, said
 from orchestrator.model.decisions import Action, Known, Version, decide
 from orchestrator.model.items import Row
+from orchestrator.model.plain import PlainColumns
 from orchestrator.model.states import State
 from tests.ledger.support import always, empty_ledger, never
 
@@ -37,7 +38,7 @@ def staged(connection, fingerprint, digest, changes):
     stage.open()
     values = dict.fromkeys(SAID) | BASE | changes
     values |= {"key": "a", "fingerprint": fingerprint, "digest": digest}
-    stage.fill([tuple(values[name] for name in SAID)])
+    stage.fill(PlainColumns.of([[values[name]] for name in SAID]))
     return stage
 
 
