@@ -1,9 +1,9 @@
 """Plain cells of a manifest's rows to what the ledger stores, a column at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import compress
+from itertools import compress, repeat
 from typing import Any, NamedTuple
 
 import orjson
@@ -277,7 +277,12 @@ def _texts(blank: Blank | None, values: Mapping[str, Sequence[str]], count: int)
     """A blank filled in for each row; no blank gives ""."""
     if blank is None or not blank.names:
         return [blank.format % () if blank else ""] * count
-    return [blank.format % row for row in zip(*map(values.__getitem__, blank.names), strict=True)]
+    # Joining takes a third of the time that ``%`` does.
+    first, *between = blank.texts()
+    columns: list[Iterable[str]] = [repeat(first, count)]
+    for name, text in zip(blank.names, between, strict=True):
+        columns += [values[name], repeat(text, count)]
+    return list(map("".join, zip(*columns, strict=True)))
 
 
 def _json(text: str) -> str:

@@ -6,6 +6,7 @@ rendering of it. Of such rows a process of its own can make what the ledger
 stores, with nothing of the job but the few texts of a ``PlainRecipe``.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -14,6 +15,9 @@ from typing import Any, NamedTuple
 #: In a row's value these may mean something to whom it is given: a secret's name, the
 #: end of a text in JSON, the user part of a URL.
 MEANINGFUL = '$"\\@'
+
+#: What a format is made of: places, escaped percent signs, and other text.
+_SIGNS = re.compile(r"%.|[^%]+")
 
 #: What plain values are made of, in ASCII.
 PLAIN_SIGNS = bytes(set(range(32, 127)).difference(MEANINGFUL.encode()))
@@ -83,6 +87,16 @@ class Blank(NamedTuple):
 
     format: str
     names: tuple[str, ...]
+
+    def texts(self) -> list[str]:
+        """What stands before, between and after the places."""
+        texts = [""]
+        for sign in _SIGNS.findall(self.format):
+            if sign == "%s":
+                texts.append("")
+            else:
+                texts[-1] += "%" if sign == "%%" else sign
+        return texts
 
 
 class PlainRecipe(NamedTuple):
