@@ -23,6 +23,7 @@ from orchestrator.ledger.commits import GroupCommit
 from orchestrator.ledger.ingest import Ingest, Ingested
 from orchestrator.ledger.intake import Intake, Turn
 from orchestrator.ledger.lock import LedgerLock
+from orchestrator.ledger.log import Log
 from orchestrator.ledger.rows import Entry, Versions
 from orchestrator.ledger.wishes import Answer, Wish
 from orchestrator.ledger.writes import Step
@@ -58,6 +59,7 @@ class SqlLedger:
         self._clock = clock
         self._lock = LedgerLock(self._path)
         self._executor = None if inline else ThreadPoolExecutor(1, "ledger")
+        self._log = Log(self._path, aside=not inline)
         self._gate = asyncio.Lock()
         self._job = self._run = self._seen = 0
         self._manifest = ""
@@ -178,6 +180,7 @@ class SqlLedger:
             answer = await self._aside(take, stop)
         if answer.taken:
             self._seen = seen
+            self._log.move()
         return answer
 
     # --- what people ask for --------------------------------------------------
@@ -296,6 +299,7 @@ class SqlLedger:
     def _close(self) -> None:
         if self._executor is not None:
             self._executor.shutdown()
+        self._log.settle()
         try:
             self._reader.dispose()
             sqlite.close(self._writer)
@@ -356,7 +360,7 @@ def _take_in(
     record: Callable[[Ingested], None],
 ) -> Ingested:
     """A manifest, and what ``record`` writes of it, in one transaction: all of it, or nothing."""
-    with sqlite.parents_known(writer):
+    with sqlite.loading(writer):
         transaction = writer.begin()
         try:
             answer = begin().take(rows, proceed)

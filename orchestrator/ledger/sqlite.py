@@ -23,6 +23,11 @@ BUSY_WAIT = 5.0
 #: The page cache of the writing connection, in KiB: what ingest may use.
 CACHE = 12_288
 
+#: A page of the file, in bytes, and how many of them may gather in the log before a commit
+#: moves them into the file: SQLite's own defaults.
+PAGE = 4096
+LOG_PAGES = 1000
+
 #: What the result codes mean for a person: https://sqlite.org/rescode.html.
 _CAUSES = {
     "SQLITE_NOTADB": "it is not a ledger, nor any SQLite database; check the path",
@@ -87,14 +92,25 @@ def reading(path: Path) -> Engine:
 
 
 @contextlib.contextmanager
-def parents_known(connection: Connection) -> Iterator[None]:
-    """For many rows whose parents are there: none is looked up. Between transactions alone."""
+def loading(connection: Connection) -> Iterator[None]:
+    """For one transaction of many rows. Between transactions alone.
+
+    Parents, which have to be there, are not looked up. What is committed stays in
+    the log, until ``log.Log`` moves it.
+    """
     with driven(connection) as cursor:
+        cursor.execute("PRAGMA wal_autocheckpoint=0")
         cursor.execute("PRAGMA foreign_keys=OFF")
         try:
             yield
         finally:
+            cursor.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
             cursor.execute("PRAGMA foreign_keys=ON")
+
+
+def beside(path: Path) -> contextlib.closing[sqlite3.Connection]:
+    """One more connection to a ledger that is open already. Raises ``sqlite3.Error``."""
+    return contextlib.closing(_connect(path, "rw"))
 
 
 def close(connection: Connection) -> None:
