@@ -21,7 +21,8 @@ from orchestrator.model.plain import PlainColumns
 Values = Mapping[str, Any]
 
 #: Rows in one statement: more is no faster, and any SQLite takes their variables (below 999).
-BLOCK = 60
+#: What does not fill one goes in by halves, quarters and so on, so that there are few statements.
+BLOCK = 64
 
 
 class Bulk:
@@ -60,36 +61,39 @@ class Block:
     def __init__(self, begins: str, row: Callable[[Sequence[str]], str]) -> None:
         self._begins = begins
         self._row = row
-        #: The last whole block's statement, after which columns were alike in it.
-        self._last: tuple[object, str] = (None, "")
+        #: Statements by their number of rows, and which columns these have alike.
+        self._statements: dict[int, str] = {}
+        self._alike: tuple[bool, ...] = ()
 
     def run(self, cursor: DBAPICursor, rows: PlainColumns) -> None:
         """Insert the rows."""
         alike = tuple(not isinstance(column, list) for column in rows.columns)
+        if alike != self._alike:
+            self._alike, self._statements = alike, {}
         shared = list(compress(rows.columns, alike))
         others = [column for column in rows.columns if isinstance(column, list)]
-        for at in range(0, rows.count, BLOCK):
+        at, several = 0, BLOCK
+        while at < rows.count:
+            while several > rows.count - at:
+                several //= 2
             values = shared.copy()
             for column in others:
-                values += column[at : at + BLOCK]
-            cursor.execute(self._statement(alike, min(BLOCK, rows.count - at)), values)
+                values += column[at : at + several]
+            cursor.execute(self._statement(several), values)
+            at += several
 
-    def _statement(self, alike: tuple[bool, ...], rows: int) -> str:
+    def _statement(self, rows: int) -> str:
         """The insert of so many rows, whose values are bound column by column."""
-        last, statement = self._last
-        if last == (alike, rows):
-            return statement
-        number = count(1)
-        shared = [f"?{next(number)}" if same else "" for same in alike]
-        columns = [
-            repeat(place, rows) if place else [f"?{next(number)}" for _ in range(rows)]
-            for place in shared
-        ]
-        values = map(self._row, zip(*columns, strict=True))
-        statement = self._begins + ", ".join(values)
-        if rows == BLOCK:
-            self._last = (alike, rows), statement
-        return statement
+        if rows not in self._statements:
+            number = count(1)
+            shared = [f"?{next(number)}" if same else "" for same in self._alike]
+            columns = [
+                repeat(place, rows) if place else [f"?{next(number)}" for _ in range(rows)]
+                for place in shared
+            ]
+            values = map(self._row, zip(*columns, strict=True))
+            self._statements[rows] = self._begins + ", ".join(values)
+        return self._statements[rows]
 
 
 @contextmanager

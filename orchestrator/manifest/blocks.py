@@ -64,7 +64,9 @@ class Blocks:
     def is_simple(self, block: Block) -> bool:
         """Whether each line of it can be read by itself."""
         data = block.data
-        if len(data) > _LONGEST or b"\0" in data or data.count(b"\r") != data.count(b"\r\n"):
+        if len(data) > _LONGEST or b"\0" in data:
+            return False
+        if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):  # to look is quick
             return False
         if not data.isascii():
             try:
