@@ -5,7 +5,8 @@ refused), in folders of a thousand. The first run takes the manifest in through
 the ledger as a run does; then every item is called completed by a few SQL
 statements; the second run is ``wiring.run_job``, which finds nothing to do. Each
 is a fresh process. The same with ten thousand rows shows what grows, and a
-manifest of as many URLs what looking at files costs.
+manifest of as many URLs what looking at files costs. ``bare`` takes the same files
+in as a person's own loop would: how far ours is from that holds for any machine.
 
 The files are made once and kept in ``million-rows`` below the system's temporary
 folder (``TMPDIR``); remove it when you need them no longer. Memory is the
@@ -28,6 +29,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
+from benchmarks import bare
 from benchmarks.harness import GIB, Goal, Result, check_room, machine, on_loop, table
 from orchestrator.model.plain import PlainColumns, PlainRow
 
@@ -36,9 +38,14 @@ _T = TypeVar("_T")
 _FINGERPRINT = PlainRow._fields.index("fingerprint")
 _FEW, _MANY = 10_000, 1_000_000
 _IN_FOLDER = 1000
-_CALLED = {"first": "first run", "again": "all completed", "remote": "first run, URLs"}
-#: Between two looks at memory, in seconds.
-_BETWEEN = 0.2
+_CALLED = {
+    "first": "first run",
+    "again": "all completed",
+    "bare": "a bare loop",
+    "remote": "first run, URLs",
+}
+#: Between two looks at memory, in seconds: of few rows, which are soon over, and of many.
+_BETWEEN_FEW, _BETWEEN = 0.02, 0.2
 #: Files of a byte take a block, rows of the ledger up to a kilobyte, twice while they are written.
 _ROOM = 8 * GIB
 
@@ -81,14 +88,19 @@ class _Looks:
         self._began = began
         self.count = 0
         self.first = 0.0
-        self.work_seconds = self.cpu_seconds = 0.0
+        self.work_seconds = self.cpu_seconds = self._cpu_before = 0.0
 
     async def time(self, work: Awaitable[_T]) -> _T:
         """Await the work, clocked."""
-        began, cpu = time.perf_counter(), _cpu()
+        began, self._cpu_before = time.perf_counter(), _cpu()
         done = await work
-        self.work_seconds, self.cpu_seconds = time.perf_counter() - began, _cpu() - cpu
+        self.work_seconds = time.perf_counter() - began
+        self.end()
         return done
+
+    def end(self) -> None:
+        """Count the CPU time of what came after the work, too."""
+        self.cpu_seconds = _cpu() - self._cpu_before
 
     def watching(self, read: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
         """``read_ready``, counted."""
@@ -121,7 +133,7 @@ def _measured(phase: str, job_file: Path, began: float) -> None:
 
     looks = _Looks(began)
     manifest.read_ready = looks.watching(manifest.read_ready)
-    work = _run_again if phase == "again" else _take_in
+    work = {"again": _run_again, "bare": _take_in_bare}.get(phase, _take_in)
     on_loop(work(job_file, looks))
     figures = {
         "seconds": time.time() - began,
@@ -150,6 +162,7 @@ async def _take_in(job_file: Path, looks: _Looks) -> None:
         taken = await looks.time(ingest)
         assert taken.taken, taken.problems[:3]
         await ledger.end_run("finished")
+    looks.end()  # the log was moved into the file
 
 
 async def _run_again(job_file: Path, looks: _Looks) -> None:
@@ -163,6 +176,15 @@ async def _run_again(job_file: Path, looks: _Looks) -> None:
     outcome = await looks.time(run_job(config, job, RunOptions(), QuietObserver()))
     assert set(outcome.counts) == {"completed"}, outcome
     assert outcome.skipped == sum(outcome.counts.values()), outcome
+
+
+async def _take_in_bare(job_file: Path, looks: _Looks) -> None:
+    database = job_file.parent / f".orchestrator/{job_file.stem}-bare.db"
+
+    async def work() -> None:
+        looks.count = bare.take_in(job_file.with_suffix(".csv"), database)
+
+    await looks.time(work())
 
 
 # --- the benchmark ----------------------------------------------------------------------
@@ -221,7 +243,7 @@ def _phase(phase: str, job: Path, rows: int, *, looks: bool = True) -> dict[str,
         peak = 0.0
         while process.poll() is None:
             peak = max(peak, _share(process.pid))
-            time.sleep(_BETWEEN)
+            time.sleep(_BETWEEN if rows > _FEW else _BETWEEN_FEW)
         assert process.stdout
         printed = process.stdout.read()
     assert process.returncode == 0, process.returncode
@@ -270,11 +292,12 @@ def _goals(few: dict[str, Any], many: dict[str, Any]) -> dict[str, Goal]:
 
 
 def _shown(found: dict[int, dict[str, dict[str, float]]]) -> str:
-    heads = ["", "rows/s", "CPU µs a row", "loop s", "peak MB", "first look s", "end s"]
+    heads = ["", "rows/s", "of bare", "CPU µs a row", "loop s", "peak MB", "first look s", "end s"]
     rows = [
         [
             f"{count:,} rows, {_CALLED[phase]}",
             f"{each['rate']:,.0f}",
+            f"{each['of_bare']:.2f}",
             f"{each['cpu_us_per_row']:.1f}",
             f"{each['loop_seconds']:.2f}",
             f"{each['peak_mb']:.0f}",
@@ -302,9 +325,15 @@ def main(rows: int) -> None:
         _complete(ledger)
         found[count] = {"first": first, "again": _phase("again", job, count)}
         ledger.unlink()
+        # Last, when all files have been looked at: whoever is first may find them cold.
+        found[count]["bare"] = _phase("bare", job, count)
+        ledger.with_stem(f"{job.stem}-bare").unlink()
     job = _job(folder, f"urls-{rows}", "https://films.example/library", rows)
     found[rows]["remote"] = _phase("remote", job, rows, looks=False)
     (folder / ".orchestrator" / f"{job.stem}.db").unlink()
+    for phases in found.values():
+        for each in phases.values():
+            each["of_bare"] = each["rate"] / phases["bare"]["rate"]
     figures["load_after"] = round(os.getloadavg()[0], 2)
     figures["found"] = found
     print(_shown(found))
