@@ -29,8 +29,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmarks import bare
 from benchmarks.harness import GIB, Goal, Result, check_room, machine, on_loop, table
+from benchmarks.ingesting import bare
 from orchestrator.model.plain import PlainColumns, PlainRow
 
 _T = TypeVar("_T")

@@ -144,9 +144,9 @@ class SqlLedger:
         row with a problem is then a failed item (class ``bad_input``) by its key,
         or by ``file:line``. ``retry`` says which error classes of failed items
         are tried again. ``order`` and ``ageing`` (seconds) say whose turn comes
-        first: ``model.turns``. Rows that are versioned already come as ``PlainRow``.
-        ``rows`` and ``versions`` are used in another thread; what they raise comes
-        out here, and leaves nothing written.
+        first: ``model.turns``. Rows that are versioned already come as ``PlainRow``,
+        or many at once as ``PlainColumns``. ``rows`` and ``versions`` are used in
+        another thread; what they raise comes out here, and leaves nothing written.
 
         ``following`` reads the manifest again while its run goes on: new rows are
         added, a changed priority counts for what is still pending, all else that

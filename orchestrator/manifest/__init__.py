@@ -77,7 +77,7 @@ def read_ready(
     fingerprint: FingerprintKind = "stat",
     order: Order = Order.FIRST,
 ) -> Generator[Sequence[Entry], None, None]:
-    """What ``read`` gives, some rows at a time, and plain rows as they are stored.
+    """What ``read`` gives, some entries at a time, and plain rows as they are stored: in columns.
 
     ``recipe`` says what the job makes of plain rows, ``order`` which of them
     weigh more. A large CSV manifest is read by a process of its own, which ends

@@ -31,6 +31,19 @@ destination = { url = "s3://h.example/b/{parent}/{stem}.mp4", key = "k", secret 
 into = "out/{parent}/{stem}"
 """
 
+#: Its paths and payloads depend on cells, and may be too long; its digests hold no place.
+CELLS_JOB = """\
+manifest = "m.csv"
+payload = "{title}{title}{title}100%s"
+[query]
+[[query.format]]
+output = "mp4"
+height = 480
+destination = { url = "s3://h.example/b/100%d.mp4", key = "k", secret = "s" }
+[collect]
+into = "out/{title}"
+"""
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
@@ -123,10 +136,22 @@ def manifests(draw):
     return text.encode() + bad
 
 
+@pytest.fixture(scope="module")
+def recipes(home, recipe):
+    (home / "cells.toml").write_text(CELLS_JOB)
+    return recipe, QencodeRecipe(load_job(home / "cells.toml"))
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=manifests(), size=st.sampled_from([1, 8, 30, 200]), order=st.sampled_from(Order))
+@given(
+    data=manifests(),
+    size=st.sampled_from([1, 8, 30, 200]),
+    order=st.sampled_from(Order),
+    which=st.sampled_from([0, 1]),
+)
 @pytest.mark.slow
-def test_both_ways_say_the_same(home, recipe, data, size, order):
+def test_both_ways_say_the_same(home, recipes, data, size, order, which):
+    recipe = recipes[which]
     (home / "m.csv").write_bytes(data)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("orchestrator.manifest.blocks.BLOCK", size)
@@ -176,6 +201,16 @@ def test_an_odd_row_leaves_those_around_it_plain(home, recipe, sign):
     same(path, recipe)
     made = one_by_one(read_ready(path, recipe.plain()))
     assert [entry[12] for entry in made if type(entry) is tuple] == [2, 6]
+
+
+@pytest.mark.parametrize("title", ["x" * 255, "x" * 256, "x" * 331, "/x", "a//b", "..", "100%"])
+def test_a_path_or_payload_that_needs_a_look_gets_one(home, recipes, title):
+    path = home / "m.csv"
+    path.write_text(f"source,title\na.mp4,a\nsub/a.mp4,{title}\nsub/d.x.mov,b\n")
+    assert len(same(path, recipes[1])) == 3
+    made = one_by_one(read_ready(path, recipes[1].plain()))
+    plain = [entry[12] for entry in made if type(entry) is tuple]
+    assert plain == ([2, 3, 4] if title in ("x" * 255, "100%") else [2, 4])
 
 
 def test_a_small_manifest_needs_no_process(home, recipe, readers):

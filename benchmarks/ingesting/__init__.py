@@ -1,0 +1,1 @@
+"""What a manifest's ingest is held beside."""
