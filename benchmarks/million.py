@@ -257,15 +257,22 @@ def _phase(phase: str, job: Path, rows: int, *, looks: bool = True) -> dict[str,
 
 
 def _share(process: int) -> float:
-    """The memory of a process and those below it, in MB: what is shared is counted once."""
+    """The memory of a process and those below it, in MB: what is shared is counted once.
+
+    One that is just being started still shows its parent's memory, and is left out.
+    """
     total = 0.0
     with suppress(OSError):  # it may end meanwhile
         rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
         total = int(rollup.partition("\nPss:")[2].split()[0]) / 1024
         for thread in Path(f"/proc/{process}/task").iterdir():
-            below = (thread / "children").read_text().split()
-            total += sum(map(_share, map(int, below)))
+            below = map(int, (thread / "children").read_text().split())
+            total += sum(_share(child) for child in below if _called(child) != _called(process))
     return total
+
+
+def _called(process: int) -> bytes:
+    return Path(f"/proc/{process}/cmdline").read_bytes()
 
 
 def _complete(ledger: Path) -> None:
