@@ -5,6 +5,8 @@ alone; it prints what people read and ends with ``Result.line()``. A figure is
 compared only with another one of the same run, as a ratio.
 """
 
+import asyncio
+import gc
 import hashlib
 import json
 import os
@@ -18,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
 
-from orchestrator.cli.loop import run_async
+from orchestrator.cli.loop import BETWEEN_SEARCHES
 
 T = TypeVar("T")
 
@@ -163,9 +165,20 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def as_the_product(main: Coroutine[Any, Any, T]) -> T:
+    """Run to the end as the product's commands do."""
+    gc.set_threshold(BETWEEN_SEARCHES)
+    return on_loop(main)
+
+
 def on_loop(main: Coroutine[Any, Any, T]) -> T:
-    """Run to the end as the product does, on its event loop."""
-    return run_async(lambda: main)
+    """Run to the end on the event loop that the product runs on: uvloop where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(main)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
 
 
 def _cut(value: float | None) -> float | None:

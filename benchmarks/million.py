@@ -29,7 +29,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
-from benchmarks.harness import GIB, Goal, Result, check_room, machine, on_loop, table
+from benchmarks.harness import GIB, Goal, Result, as_the_product, check_room, machine, table
 from benchmarks.ingesting import bare
 from orchestrator.model.plain import PlainColumns, PlainRow
 
@@ -134,7 +134,7 @@ def _measured(phase: str, job_file: Path, began: float) -> None:
     looks = _Looks(began)
     manifest.read_ready = looks.watching(manifest.read_ready)
     work = {"again": _run_again, "bare": _take_in_bare}.get(phase, _take_in)
-    on_loop(work(job_file, looks))
+    as_the_product(work(job_file, looks))
     figures = {
         "seconds": time.time() - began,
         "work_seconds": looks.work_seconds,

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import aiohttp
 
-from benchmarks.harness import cpu_seconds, on_loop
+from benchmarks.harness import as_the_product, cpu_seconds, on_loop
 from orchestrator.model.items import Attempt
 from orchestrator.services import Http, TusUploader
 from orchestrator.settings import LimitsConfig, UploadConfig
@@ -138,7 +138,7 @@ def _tuspy(pairs: Sequence[Pair], width: int) -> None:
 
 
 _CLIENTS: dict[str, Callable[[Sequence[Pair]], None]] = {
-    "ours": lambda pairs: on_loop(_ours(pairs)),
+    "ours": lambda pairs: as_the_product(_ours(pairs)),
     "aiotus": lambda pairs: on_loop(_aiotus(pairs)),
     "tuspy": lambda pairs: _tuspy(pairs, 1),
     "tuspy, threads": lambda pairs: _tuspy(pairs, WIDTH),

@@ -10,14 +10,14 @@ T = TypeVar("T")
 #: New objects between two searches for cycles among the young ones. With Python's
 #: 700, a run looks through the thousands of items that it has under way over and
 #: over: a fifth of its CPU (``benchmarks/README.md``, engine).
-_BETWEEN_SEARCHES = 50_000
+BETWEEN_SEARCHES = 50_000
 
 
 def run_async(function: Callable[[], Awaitable[T]]) -> T:
     """What ``function`` comes to."""
     import anyio
 
-    gc.set_threshold(_BETWEEN_SEARCHES)
+    gc.set_threshold(BETWEEN_SEARCHES)
     return anyio.run(function, backend_options={"use_uvloop": has_uvloop()})
 
 

@@ -20,6 +20,9 @@ from orchestrator.services.watchdog import Moved, unwatched
 #: Others have a call of this name that answers otherwise.
 _LINUX = sys.platform == "linux"
 
+#: Bytes; the way to a thread and back costs more than it takes to pass so many through.
+_WORTH = 2**20
+
 #: Seconds that a thread sends, or waits for the socket, before it asks the event
 #: loop: so late are a new rate, a cancellation and progress heard of.
 _TURN = 0.1
@@ -31,9 +34,9 @@ _CALL = 2**20
 _THREADS = ThreadPoolExecutor(32, "sendfile")
 
 
-def takes_files(url: str) -> bool:
-    """Whether a file may be sent like this to ``url``."""
-    return _LINUX and url.startswith("http://")
+def takes_files(url: str, size: int) -> bool:
+    """Whether a file of so many bytes may be sent like this to ``url``, and is worth it."""
+    return _LINUX and size >= _WORTH and url.startswith("http://")
 
 
 class FileBody:

@@ -123,7 +123,7 @@ class Transfer:
         """Send one body; the answer is the server's new offset."""
         length = min(self.pace.size, self.source.size - offset)
         headers = {**RESUMABLE, "Upload-Offset": str(offset)}
-        if self.algorithm is None and takes_files(self.url):
+        if self.algorithm is None and takes_files(self.url, self.source.size):
             sending = self._pour(headers, FileBody(self.source, offset, length, self.throttle))
         else:
             sending = self._stream(headers, await self._body(headers, offset, length))

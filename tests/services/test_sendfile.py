@@ -125,8 +125,12 @@ async def test_a_large_file_takes_two_connections(
 
 
 def test_what_is_encrypted_passes_through_this_process() -> None:
-    assert sendfile.takes_files("http://127.0.0.1:80/x")
-    assert not sendfile.takes_files("https://127.0.0.1:80/x")
+    assert sendfile.takes_files("http://127.0.0.1:80/x", SIZE)
+    assert not sendfile.takes_files("https://127.0.0.1:80/x", SIZE)
+
+
+def test_a_small_file_is_not_worth_a_thread() -> None:
+    assert not sendfile.takes_files("http://127.0.0.1:80/x", 64 * 1024)
 
 
 @pytest.mark.parametrize("why", ["checksum", "other system"])

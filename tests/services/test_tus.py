@@ -37,7 +37,8 @@ ATTEMPT = Attempt(1, "test", "", "", task="token", upload_to="/files/token")
 
 @pytest.fixture(params=["sendfile", "through this process"], autouse=True)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways on which a large file may go, for every test."""
+    """Both ways on which a large file may go, for every test and a file of any size."""
+    monkeypatch.setattr(sendfile, "_WORTH", 1)
     if request.param != "sendfile":
         monkeypatch.setattr(sendfile, "_LINUX", False)
 
@@ -367,7 +368,7 @@ async def test_a_slow_line_is_not_stalled(http: Http, tmp_path: Path) -> None:
     async def reads_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         for _ in range(10):
-            await asyncio.sleep(0.04)
+            await asyncio.sleep(0.12)
             await reader.readexactly(512 * 1024)
         writer.write(answer(b"", 204, Upload_Offset=str(5 * MIB)))
         await writer.drain()
@@ -376,7 +377,7 @@ async def test_a_slow_line_is_not_stalled(http: Http, tmp_path: Path) -> None:
         bare_server(reads_slowly) as url,
         fault_server(answer(b"", 204), answer(b"", 201, Location=url + "/upload")) as faults,
     ):
-        remote = await TusUploader(http, faults.url, stall=0.3).upload(path, ATTEMPT, Watcher())
+        remote = await TusUploader(http, faults.url, stall=1.0).upload(path, ATTEMPT, Watcher())
     assert remote == "tus:upload"
 
 
@@ -417,8 +418,8 @@ async def test_waiting_for_the_bandwidth_is_no_stall(
     http: Http, server: TusServer, tmp_path: Path, small: int
 ) -> None:
     path = big(tmp_path, 200_000)
-    throttle = Throttle(400_000)
-    uploader = TusUploader(http, server.url, small=small, stall=0.1, throttle=throttle)
+    throttle = Throttle(200_000)
+    uploader = TusUploader(http, server.url, small=small, stall=0.2, throttle=throttle)
     began = asyncio.get_running_loop().time()
     await uploader.upload(path, ATTEMPT, Watcher())
     assert server.only().data == path.read_bytes()
