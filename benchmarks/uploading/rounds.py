@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,12 @@ class Server(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is uploaded. ``unit`` is what its rate counts, ``units`` how many it has."""
+    """What is uploaded. ``unit`` is what its rate counts, ``units`` how many it has.
+
+    ``pause`` (seconds) is before each turn. A virtual machine gives memory that is free
+    back to its host within seconds, and to have it again costs more than to write to it:
+    who begins at once, as curl can, would have what the turn before has left.
+    """
 
     name: str
     title: str
@@ -51,6 +57,7 @@ class Load:
     rounds: int
     unit: str
     units: int
+    pause: float = 0.0
 
 
 #: Both loads' figures, by contender.
@@ -61,7 +68,7 @@ def compete(folder: Path, server: Server) -> Figures:
     """One file of 1 GiB and 500 of 64 KiB, made in ``folder``, to ``server``."""
     one = random_files(folder / "big", 1, GIB)
     many = random_files(folder / "small", 500, 64 * 1024)
-    big = Load("big", "One file of 1 GiB", one, 3, "MiB/s", 1024)
+    big = Load("big", "One file of 1 GiB", one, 5, "MiB/s", 1024, pause=5.0)
     small = Load("small", "500 files of 64 KiB", many, 5, "files/s", 500)
     for_big, for_small = contenders(server.uploads)
     return {
@@ -99,6 +106,7 @@ def _measure(contender: Contender, load: Load, server: Server, *, prove: bool) -
     """One turn: fresh uploads, nothing left to write from before, nothing left behind."""
     pairs = list(zip(load.files, server.targets(len(load.files)), strict=True))
     os.sync()
+    time.sleep(load.pause)
     used = server.cpu()
     wall, cpu = contender.send(pairs)
     used = server.cpu() - used

@@ -2,15 +2,14 @@
 
 What the kernel has in memory is read in the event loop at once; a hop to a
 thread and back costs more than that copy. The rest is read in a thread, one
-block ahead of the one that is on the wire. Or the kernel itself puts the bytes
-into a socket, which spares both copies.
+block ahead of the one that is on the wire. Who has a thread already reads in it.
 """
 
 import asyncio
 import errno
 import os
 import stat
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import FileIO
 from pathlib import Path
@@ -37,12 +36,6 @@ _NOT_THERE = frozenset(
     }
 )
 
-#: sendfile(2) for a file system that doesn't have it, or not for this file.
-_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
-
-#: Bytes that are copied at once where the kernel doesn't send them by itself.
-_COPIED = 256 * 1024
-
 
 class SourceFile:
     """An open file, whose size, time and inode were noted when it was opened."""
@@ -55,7 +48,6 @@ class SourceFile:
         self._local = local
         self._ahead: asyncio.Task[bytes] | None = None
         self._ahead_at = -1
-        self._into: Callable[[int, int, int, int], int] = _in_kernel
 
     async def block(self, offset: int) -> bytes | bytearray:
         """The bytes from ``offset`` on: ``BLOCK`` of them, or what is left of the file.
@@ -73,33 +65,19 @@ class SourceFile:
             self._read_ahead(offset + len(read))
         return read
 
-    def send(self, to: int, offset: int, count: int) -> int:
-        """Put bytes from ``offset`` on into the socket ``to``; the answer is how many it took.
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Fill ``buffer`` with the bytes from ``offset`` on; the answer is how many there are.
 
         Waits for the disk, so to be called in a thread, which must have ended before
-        ``close``. Raises ``SourceChanged`` where the file has become shorter,
-        ``BlockingIOError`` where the socket is full, another ``OSError`` where it is broken.
+        ``close``. Raises ``SourceChanged`` where the file has become shorter.
         """
         try:
-            sent = self._into(to, self._raw.fileno(), offset, count)
-        except BlockingIOError:
-            raise
-        except OSError as error:
-            if error.errno in _UNSUPPORTED and self._into is _in_kernel:
-                self._into = _copied
-                return self.send(to, offset, count)
-            self._blame(offset)
-            raise
-        if not sent:
-            raise SourceChanged(f"{self.path} became shorter while it was sent")
-        return sent
-
-    def _blame(self, offset: int) -> None:
-        """Raise if it was the file that failed: the error of a call about two doesn't say."""
-        try:
-            os.pread(self._raw.fileno(), 1, offset)
+            got = os.preadv(self._raw.fileno(), [buffer], offset)
         except OSError as error:
             raise _unreadable(self.path, error) from error
+        if not got:
+            raise SourceChanged(f"{self.path} became shorter while it was sent")
+        return got
 
     async def check_unchanged(self) -> None:
         """Raise ``SourceChanged`` or ``SourceMissing`` unless the path still names this file."""
@@ -170,15 +148,6 @@ async def open_source(path: Path) -> AsyncIterator[SourceFile]:
         yield source
     finally:
         await source.close()
-
-
-def _in_kernel(to: int, file: int, offset: int, count: int) -> int:
-    return os.sendfile(to, file, offset, count)
-
-
-def _copied(to: int, file: int, offset: int, count: int) -> int:
-    data = os.pread(file, min(count, _COPIED), offset)
-    return os.write(to, data) if data else 0
 
 
 def _open(path: Path) -> FileIO:

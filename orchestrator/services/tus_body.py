@@ -1,6 +1,6 @@
-"""A PATCH's body where its bytes pass through this process: over TLS, with a checksum.
+"""A PATCH's body whose bytes pass through the event loop: over TLS, with a checksum.
 
-``services.sendfile`` has the other way.
+``services.file_body`` has the other way.
 """
 
 from collections.abc import Sequence

@@ -8,10 +8,10 @@ from aiohttp import ClientResponse
 
 from orchestrator.model.errors import OrchestratorError, Transient, UploadGone
 from orchestrator.services.connection import Answer
+from orchestrator.services.file_body import FileBody, takes_files
 from orchestrator.services.http import MIB, Http, read_bounded
 from orchestrator.services.redact import redact
 from orchestrator.services.refusals import Refusals, refusal
-from orchestrator.services.sendfile import FileBody, takes_files
 from orchestrator.services.source_file import BLOCK, SourceFile
 from orchestrator.services.throttle import Throttle
 from orchestrator.services.tus_body import Blocks, Body, Held
@@ -140,7 +140,7 @@ class Transfer:
         return number(answer.headers, "Upload-Offset")
 
     async def _body(self, headers: dict[str, str], offset: int, length: int) -> Body:
-        """One that passes through this process, and what ``headers`` have to say of it."""
+        """One that passes through the event loop, and what ``headers`` have to say of it."""
         blocks: Blocks = self.source
         if self.algorithm is not None:
             length = min(length, _HELD)

@@ -22,7 +22,7 @@ from orchestrator.model.errors import (
     UploadGone,
 )
 from orchestrator.model.items import Attempt
-from orchestrator.services import local_disk, sendfile, source_file
+from orchestrator.services import file_body, local_disk, source_file
 from orchestrator.services.http import MIB, Http
 from orchestrator.services.refusals import Unauthorized
 from orchestrator.services.throttle import Throttle
@@ -35,12 +35,12 @@ from tests.services.tus_server import TusServer, tus_server, whole
 ATTEMPT = Attempt(1, "test", "", "", task="token", upload_to="/files/token")
 
 
-@pytest.fixture(params=["sendfile", "through this process"], autouse=True)
+@pytest.fixture(params=["in a thread", "through the loop"], autouse=True)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways on which a large file may go, for every test and a file of any size."""
-    monkeypatch.setattr(sendfile, "_WORTH", 1)
-    if request.param != "sendfile":
-        monkeypatch.setattr(sendfile, "_LINUX", False)
+    monkeypatch.setattr(file_body, "_WORTH", 1)
+    if request.param != "in a thread":
+        monkeypatch.setattr(file_body, "_POSIX", False)
 
 
 @pytest.fixture

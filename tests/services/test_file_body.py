@@ -1,4 +1,4 @@
-"""Files that the kernel sends by itself: over real sockets, and from files that misbehave."""
+"""Files that a thread sends: over real sockets, and from files that misbehave."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,7 @@ import hashlib
 import os
 import select
 import socket
+import stat
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -24,10 +25,10 @@ from orchestrator.model.errors import (
     UploadGone,
 )
 from orchestrator.model.items import Attempt
-from orchestrator.services import sendfile
+from orchestrator.services import file_body
+from orchestrator.services.file_body import FileBody
 from orchestrator.services.http import MIB, Http
 from orchestrator.services.refusals import Unauthorized
-from orchestrator.services.sendfile import FileBody
 from orchestrator.services.source_file import SourceFile, open_source
 from orchestrator.services.throttle import Throttle
 from orchestrator.services.tus import TusUploader
@@ -40,7 +41,7 @@ ATTEMPT = Attempt(1, "test", "", "", task="token", upload_to="/files/token")
 SIZE = 3 * MIB + 5
 DATA = hashlib.shake_128(b"source").digest(SIZE)
 
-pytestmark = pytest.mark.skipif(not sendfile._LINUX, reason="sendfile(2) as Linux has it")
+pytestmark = pytest.mark.skipif(not file_body._POSIX, reason="sockets that can be written")
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ async def drain(theirs: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
-Instead = Callable[[int, int, int, int], int]
+Instead = Callable[[int, memoryview], int]
 
 
 @pytest.fixture
@@ -95,20 +96,22 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> "Calls":
 
 
 class Calls:
-    """Counts calls of sendfile(2), and has others done in their place."""
+    """Counts what the threads write, and has it done otherwise."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
-        self.really = os.sendfile
+        self.really = os.write
         self._instead: Instead = self.really
-        monkeypatch.setattr(os, "sendfile", self._call)
+        monkeypatch.setattr(os, "write", self._call)
 
     def are(self, instead: Instead) -> None:
         self._instead = instead
 
-    def _call(self, to: int, file: int, offset: int, count: int) -> int:
+    def _call(self, to: int, data: memoryview) -> int:
+        if not threading.current_thread().name.startswith("file-body"):
+            return self.really(to, data)
         self.count += 1
-        return self._instead(to, file, offset, count)
+        return self._instead(to, data)
 
 
 # --- when it is done, and that it is right ----------------------------------------------
@@ -124,17 +127,17 @@ async def test_a_large_file_takes_two_connections(
     assert len(server.connections) == 2  # one to ask, one for all the rest
 
 
-def test_what_is_encrypted_passes_through_this_process() -> None:
-    assert sendfile.takes_files("http://127.0.0.1:80/x", SIZE)
-    assert not sendfile.takes_files("https://127.0.0.1:80/x", SIZE)
+def test_what_is_encrypted_passes_through_the_loop() -> None:
+    assert file_body.takes_files("http://127.0.0.1:80/x", SIZE)
+    assert not file_body.takes_files("https://127.0.0.1:80/x", SIZE)
 
 
 def test_a_small_file_is_not_worth_a_thread() -> None:
-    assert not sendfile.takes_files("http://127.0.0.1:80/x", 64 * 1024)
+    assert not file_body.takes_files("http://127.0.0.1:80/x", 64 * 1024)
 
 
 @pytest.mark.parametrize("why", ["checksum", "other system"])
-async def test_where_bytes_have_to_pass_through_this_process(
+async def test_where_bytes_have_to_pass_through_the_loop(
     http: Http,
     server: TusServer,
     path: Path,
@@ -143,7 +146,7 @@ async def test_where_bytes_have_to_pass_through_this_process(
     why: str,
 ) -> None:
     if why == "other system":
-        monkeypatch.setattr(sendfile, "_LINUX", False)
+        monkeypatch.setattr(file_body, "_POSIX", False)
     checksum = "on" if why == "checksum" else "off"
     await TusUploader(http, server.url, checksum=checksum).upload(path, ATTEMPT, Watcher())
     assert whole(server.uploads.values()) == DATA
@@ -166,29 +169,15 @@ def test_on_uvloop_too(path: Path, calls: Calls) -> None:
     assert calls.count >= 4
 
 
-@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP])
-async def test_a_file_system_that_has_no_sendfile(
-    http: Http, server: TusServer, path: Path, calls: Calls, code: int
-) -> None:
-    def refuse(to: int, file: int, offset: int, count: int) -> int:
-        raise OSError(code, os.strerror(code))
-
-    calls.are(refuse)
-    await TusUploader(http, server.url, chunk=MIB).upload(path, ATTEMPT, Watcher())
-    assert whole(server.uploads.values()) == DATA
-    assert calls.count == 1
-    assert server.methods() == ["OPTIONS", "POST", *["PATCH"] * 4]
-
-
 # --- what is wrong with the source -------------------------------------------------------
 
 
 async def test_a_file_that_becomes_shorter_in_the_middle_of_a_request(
     http: Http, server: TusServer, path: Path, calls: Calls
 ) -> None:
-    def cut(to: int, file: int, offset: int, count: int) -> int:
+    def cut(to: int, data: memoryview) -> int:
         os.truncate(path, MIB + 7)
-        return calls.really(to, file, offset, count)
+        return calls.really(to, data)
 
     calls.are(cut)
     with pytest.raises(SourceChanged, match="became shorter"):
@@ -204,16 +193,14 @@ async def test_a_file_that_can_not_be_read(
     http: Http,
     server: TusServer,
     path: Path,
-    calls: Calls,
     monkeypatch: pytest.MonkeyPatch,
     code: int,
     family: type[OrchestratorError],
 ) -> None:
-    def fail(*_: int) -> int:
+    def fail(*_: object) -> int:
         raise OSError(code, os.strerror(code))
 
-    calls.are(fail)
-    monkeypatch.setattr(os, "pread", fail)
+    monkeypatch.setattr(os, "preadv", fail)
     with pytest.raises(family, match=rf"can't be read.*{os.strerror(code)}"):
         await TusUploader(http, server.url).upload(path, ATTEMPT, Watcher())
 
@@ -249,7 +236,7 @@ async def test_what_the_kernel_took_is_progress_and_nothing_else(
     http: Http, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server reads a little now and then, then no more: the watchdog counts from there."""
-    monkeypatch.setattr(sendfile, "_TURN", 0.02)
+    monkeypatch.setattr(file_body, "_TURN", 0.02)
     size, read = 100 * MIB, 0
 
     async def tire(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -271,17 +258,17 @@ async def test_what_the_kernel_took_is_progress_and_nothing_else(
 # --- threads and descriptors -------------------------------------------------------------
 
 
-async def test_nothing_is_closed_under_a_thread_that_waits_for_the_disk(
+async def test_nothing_is_closed_under_a_thread_that_waits(
     http: Http, path: Path, calls: Calls
 ) -> None:
     waiting, go_on = threading.Event(), threading.Event()
     used: list[int] = []
 
-    def slowly(to: int, file: int, offset: int, count: int) -> int:
+    def slowly(to: int, data: memoryview) -> int:
         waiting.set()
         go_on.wait(10)  # a test that fails must not hang
-        used.extend((os.fstat(to).st_mode, os.fstat(file).st_size))
-        return calls.really(to, file, offset, count)
+        used.append(os.fstat(to).st_mode)
+        return calls.really(to, data)
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.read(MIB):
@@ -299,7 +286,7 @@ async def test_nothing_is_closed_under_a_thread_that_waits_for_the_disk(
         go_on.set()
         with pytest.raises(asyncio.CancelledError):
             await uploading
-    assert used[1] == SIZE
+    assert stat.S_ISSOCK(used[0])
     assert str(path) not in open_files()
     so_far = calls.count
     await turns()

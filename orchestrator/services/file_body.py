@@ -1,14 +1,15 @@
-"""Large files over plain HTTP: the kernel takes them from the disk to the socket (sendfile(2)).
+"""Large files over plain HTTP: a thread reads the file and writes to the socket.
 
-No byte passes through this process, which needs little more than half the CPU then.
-A read from a cold disk or a network mount may take its time even so, and therefore
-it happens in threads, and never in the event loop.
+That takes less CPU than to pass the bytes through the event loop, and a read from a
+cold disk or a network mount may take its time. sendfile(2) takes less still here, but
+more where the receiver is on this machine, as this product's own service mostly is:
+on the whole it is slower (figures: ``benchmarks/README.md``).
 """
 
 import asyncio
+import os
 import select
 import socket
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,8 +18,8 @@ from orchestrator.services.source_file import SourceFile
 from orchestrator.services.throttle import Throttle
 from orchestrator.services.watchdog import Moved, unwatched
 
-#: Others have a call of this name that answers otherwise.
-_LINUX = sys.platform == "linux"
+#: Windows has no descriptors of sockets that can be written like files.
+_POSIX = os.name == "posix"
 
 #: Bytes; the way to a thread and back costs more than it takes to pass so many through.
 _WORTH = 2**20
@@ -27,16 +28,19 @@ _WORTH = 2**20
 #: loop: so late are a new rate, a cancellation and progress heard of.
 _TURN = 0.1
 
-#: Bytes per system call, which ends only when they are read.
-_CALL = 2**20
+#: Bytes that are taken from the throttle at once, at most.
+_TAKEN = 2**20
+
+#: Bytes per read: what stays in a core's cache until it is written.
+_READ = 2**18
 
 #: Its own, since these threads also wait for the network: others would wait for them.
-_THREADS = ThreadPoolExecutor(32, "sendfile")
+_THREADS = ThreadPoolExecutor(32, "file-body")
 
 
 def takes_files(url: str, size: int) -> bool:
     """Whether a file of so many bytes may be sent like this to ``url``, and is worth it."""
-    return _LINUX and size >= _WORTH and url.startswith("http://")
+    return _POSIX and size >= _WORTH and url.startswith("http://")
 
 
 class FileBody:
@@ -48,9 +52,11 @@ class FileBody:
         self._source, self._offset = source, offset
         self._throttle = throttle
         self._granted = 0
+        self._buffer = memoryview(bytearray(min(_READ, length)))
+        self._read = self._buffer[:0]
 
     async def pour(self, own: socket.socket) -> None:
-        """See ``connection.Outflow``. Raises what ``SourceFile.send`` does."""
+        """See ``connection.Outflow``. Raises what ``SourceFile.read_into`` does."""
         loop = asyncio.get_running_loop()
         while self.left:
             count = await self._may_leave()
@@ -67,7 +73,7 @@ class FileBody:
         if self._throttle.rate is None:
             return self.left
         if not self._granted:
-            size = self._throttle.piece(min(_CALL, self.left))
+            size = self._throttle.piece(min(_TAKEN, self.left))
             self.moved(resting=True)
             await self._throttle.take(size)
             self.moved()
@@ -81,10 +87,13 @@ class FileBody:
         room = select.poll()
         room.register(own, select.POLLOUT)
         while self.left > least and (rest := until - time.monotonic()) > 0:
+            if not self._read:
+                self._read = self._buffer[: self._source.read_into(self._buffer, self._offset)]
             try:
-                sent = self._source.send(own.fileno(), self._offset, min(_CALL, self.left - least))
+                sent = os.write(own.fileno(), self._read[: self.left - least])
             except BlockingIOError:
                 room.poll(rest * 1000)
             else:
+                self._read = self._read[sent:]
                 self._offset += sent
                 self.left -= sent
