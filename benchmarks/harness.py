@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import platform
+import random
 import resource
 import shutil
 import time
@@ -88,10 +89,12 @@ def last_result(lines: Iterable[str]) -> str | None:
 
 
 def in_turns(contenders: Sequence[T], rounds: int) -> Iterator[tuple[int, T]]:
-    """Every contender once a round; who begins moves on, so that no place is anyone's own."""
+    """Every contender once a round, mixed anew each time, so that nobody always follows the same.
+
+    Two runs have the same order.
+    """
     for number in range(rounds):
-        first = number % len(contenders)
-        for contender in (*contenders[first:], *contenders[:first]):
+        for contender in random.Random(number).sample(contenders, len(contenders)):
             yield number, contender
 
 
