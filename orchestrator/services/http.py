@@ -1,7 +1,7 @@
 """One HTTP session per service: keep-alive, bounds, and foreign errors mapped where they enter.
 
-API calls, files of one request and files that the kernel sends go over
-``services.wire``, other large ones in either direction through aiohttp.
+API calls and files of one request go over ``services.wire``, larger ones in either
+direction through aiohttp.
 Nothing here retries. aiohttp by itself sends an idempotent request again when
 a kept-alive connection turns out to be dead; that is left on because no GET,
 HEAD or OPTIONS of ours has a body, and it never does so for POST and PATCH.
@@ -29,10 +29,9 @@ from orchestrator.model.errors import (
     Transient,
     Unreachable,
 )
-from orchestrator.services.connection import Answer, Broken, Outflow, keep_little_unsent
 from orchestrator.services.redact import host_of, redact
 from orchestrator.services.refusals import refusal
-from orchestrator.services.wire import NOTHING, NotConnected, Wire
+from orchestrator.services.wire import NOTHING, Answer, Broken, NotConnected, Wire
 
 MIB = 2**20
 
@@ -42,6 +41,12 @@ _FOREIGN = (aiohttp.ClientError, TimeoutError, OSError)
 _AGENT = f"orchestrator/{__version__}"
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
+
+#: How much may wait unsent in the kernel. Without it, megabytes would, and on
+#: a slow line nobody could tell a stalled connection from a patient one. Linux
+#: asks for more when half of it has gone: with the default watchdog, 8.7 kB/s is
+#: still no stall, and the more it is, the fewer times it asks.
+_UNSENT = MIB
 
 
 class Http:
@@ -150,17 +155,6 @@ class Http:
         with _on_the_wire(url, idempotent=True):
             return await self._calls.send(method, _address(url), kind, body, headers, timeout)
 
-    async def pour(
-        self, method: str, url: str, kind: str, body: Outflow, headers: Mapping[str, str]
-    ) -> Answer:
-        """The answer, whatever its status, to a request whose body writes itself.
-
-        Plain http only, under a timeout of the caller's. An answer that comes early ends
-        the body. What is lost is ``Transient``; what ``body`` raises goes through.
-        """
-        with _on_the_wire(url, idempotent=True):
-            return await self._calls.pour(method, _address(url), kind, body, headers)
-
     @asynccontextmanager
     async def request(
         self,
@@ -254,7 +248,8 @@ def _address(url: str) -> URL:
 
 def _socket(address: AddrInfoType) -> socket.socket:
     made = socket.socket(address[0], address[1], address[2])
-    keep_little_unsent(made)
+    if address[0] in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
     return made
 
 

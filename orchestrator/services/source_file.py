@@ -2,7 +2,7 @@
 
 What the kernel has in memory is read in the event loop at once; a hop to a
 thread and back costs more than that copy. The rest is read in a thread, one
-block ahead of the one that is on the wire. Who has a thread already reads in it.
+block ahead of the one that is on the wire.
 """
 
 import asyncio
@@ -64,20 +64,6 @@ class SourceFile:
         if offset + len(read) < self.size:
             self._read_ahead(offset + len(read))
         return read
-
-    def read_into(self, buffer: memoryview, offset: int) -> int:
-        """Fill ``buffer`` with the bytes from ``offset`` on; the answer is how many there are.
-
-        Waits for the disk, so to be called in a thread, which must have ended before
-        ``close``. Raises ``SourceChanged`` where the file has become shorter.
-        """
-        try:
-            got = os.preadv(self._raw.fileno(), [buffer], offset)
-        except OSError as error:
-            raise _unreadable(self.path, error) from error
-        if not got:
-            raise SourceChanged(f"{self.path} became shorter while it was sent")
-        return got
 
     async def check_unchanged(self) -> None:
         """Raise ``SourceChanged`` or ``SourceMissing`` unless the path still names this file."""

@@ -12,7 +12,6 @@ from yarl import URL
 from orchestrator.model.errors import Permanent, TaskLost, Transient
 from orchestrator.model.items import Attempt
 from orchestrator.model.ports import UploadWatcher
-from orchestrator.services.connection import Answer
 from orchestrator.services.http import MIB, Http
 from orchestrator.services.redact import redact
 from orchestrator.services.refusals import Refusals
@@ -28,6 +27,7 @@ from orchestrator.services.tus_protocol import (
 from orchestrator.services.tus_transfer import Pace, Transfer, accept, judge
 from orchestrator.services.urls import absolute, relative
 from orchestrator.services.watchdog import watched
+from orchestrator.services.wire import Answer
 
 Checksum = Literal["auto", "on", "off"]
 

@@ -30,7 +30,3 @@ async def watched(stall: float, url: str) -> AsyncIterator[Moved]:
             yield moved
     except TimeoutError:
         raise Stalled(f"{redact(url)}: nothing moved for {stall:g} seconds") from None
-
-
-def unwatched(*, resting: bool = False) -> None:
-    """Stands in for a ``Moved`` until a watchdog is set."""

@@ -4,18 +4,20 @@ An engine makes hundreds of thousands of calls a night whose bodies are a few
 hundred bytes. A general client spends far more on such a call than everything
 else that happens for an item (figures: ``benchmarks/README.md``), so calls have
 this one: one request at a time on a connection, whole bodies in memory, no
-redirects, no cookies, no proxies. Large bodies that write themselves use them too.
+redirects, no cookies, no proxies. ``httptools`` (llhttp) reads the answers.
 """
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
+from typing import NamedTuple, cast
 
+import httptools
+from multidict import CIMultiDict, MultiMapping
 from yarl import URL
 
-from orchestrator.services.connection import Answer, Connection, Outflow
 from orchestrator.tls import trusted
 
 #: Seconds after which an idle connection is not used again: servers close them too,
@@ -29,13 +31,24 @@ class NotConnected(Exception):
     """Raised when no connection could be made: nothing was sent. The cause says why."""
 
 
+class Broken(Exception):
+    """Raised when the answer did not come, or not whole: the request may have left."""
+
+
+class Answer(NamedTuple):
+    """A server's answer, whole."""
+
+    status: int
+    headers: MultiMapping[str]
+    body: bytes
+
+
 class Wire:
     """The connections to any number of servers.
 
-    ``connections`` bounds how many are in use at once for calls, and how many for
-    bodies that write themselves, which would keep calls waiting; ``connect_timeout``
-    (seconds) the making of one, ``timeout`` the wait for an answer, and ``max_size``
-    the bytes that it may have, its head included.
+    ``connections`` bounds how many are open at once, ``connect_timeout`` (seconds)
+    the making of one, ``timeout`` the wait for an answer, and ``max_size`` the bytes
+    that it may have, its head included.
     """
 
     def __init__(
@@ -48,12 +61,11 @@ class Wire:
         agent: str,
     ) -> None:
         self._room = asyncio.Semaphore(connections)
-        self._room_to_pour = asyncio.Semaphore(connections)
         self._connect_timeout = connect_timeout
         self._timeout = timeout
         self._max_size = max_size
         self._agent = agent
-        self._idle: dict[tuple[str, str, int], deque[Connection]] = defaultdict(deque)
+        self._idle: dict[tuple[str, str, int], deque[_Connection]] = defaultdict(deque)
 
     async def send(
         self,
@@ -70,36 +82,21 @@ class Wire:
         connections' own. Raises ``NotConnected`` or ``Broken``. Cancelled, it leaves
         nothing behind.
         """
-        request = self._begun(method, url, kind, headers, len(body)) + body
+        head = _head(method, url, kind, self._agent)
+        if headers:
+            more = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+            head += more.encode("latin-1")
+        request = b"%sContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
         async with self._room:
-            connection = self._kept(url) or await self._connect(url)
-            return await self._over(
-                connection, url, connection.ask(request, timeout or self._timeout)
-            )
-
-    async def pour(
-        self,
-        method: str,
-        url: URL,
-        kind: str,
-        body: Outflow,
-        headers: Mapping[str, str] = NOTHING,
-    ) -> Answer:
-        """As ``send``, for a body that writes itself, and without TLS only.
-
-        An answer that comes before the whole body has left is the answer, and the
-        rest stays. There is no timer: what makes the body move can tell when it doesn't.
-        """
-        if url.scheme != "http":
-            raise ValueError("what is written past the transport would not be encrypted")
-        head = self._begun(method, url, kind, headers, body.left)
-        async with self._room_to_pour:
-            connection = self._kept(url)
-            while connection is not None and not connection.clear:
+            connection = await self._connection(url)
+            try:
+                answer = await connection.ask(request, timeout or self._timeout)
+            except BaseException:
                 connection.close()
-                connection = self._kept(url)
-            connection = connection or await self._connect(url)
-            return await self._over(connection, url, connection.pour(head, body))
+                raise
+            if connection.reusable:
+                self._idle[_origin(url)].append(connection)
+        return answer
 
     def close(self) -> None:
         """Close what is idle."""
@@ -108,50 +105,157 @@ class Wire:
                 connection.close()
         self._idle.clear()
 
-    def _begun(
-        self, method: str, url: URL, kind: str, headers: Mapping[str, str], length: int
-    ) -> bytes:
-        """A request's head, whole."""
-        head = _head(method, url, kind, self._agent)
-        if headers:
-            more = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-            head += more.encode("latin-1")
-        return b"%sContent-Length: %d\r\n\r\n" % (head, length)
-
-    async def _over(self, connection: Connection, url: URL, exchange: Awaitable[Answer]) -> Answer:
-        """The answer; the connection is kept for the next request where it can be."""
-        try:
-            answer = await exchange
-        except BaseException:
-            connection.close()
-            raise
-        if connection.reusable:
-            self._idle[_origin(url)].append(connection)
-        return answer
-
-    def _kept(self, url: URL) -> Connection | None:
-        """One that was kept, the latest used first."""
+    async def _connection(self, url: URL) -> "_Connection":
+        """One that was kept, the latest used first, else a new one."""
         idle = self._idle[_origin(url)]
-        trusted_from = asyncio.get_running_loop().time() - IDLE
         while idle:
             connection = idle.pop()
-            if connection.reusable and connection.used_at > trusted_from:
+            if connection.reusable:
                 return connection
             connection.close()
-        return None
+        return await self._connect(url)
 
-    async def _connect(self, url: URL) -> Connection:
+    async def _connect(self, url: URL) -> "_Connection":
         scheme, host, port = _origin(url)
         tls = trusted() if scheme == "https" else None
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect_timeout):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(loop, self._max_size), host, port, ssl=tls
+                    lambda: _Connection(loop, self._max_size), host, port, ssl=tls
                 )
         except (OSError, ValueError) as error:
             raise NotConnected from error
         return connection
+
+
+class _Connection(asyncio.Protocol):
+    """One connection: a request, then its answer, then perhaps another."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, max_size: int) -> None:
+        self._loop = loop
+        self._max_size = max_size
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._waiting: asyncio.Future[Answer] | None = None
+        self._used_at = loop.time()
+        self._begin()
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may be sent here."""
+        transport = self._transport
+        return (
+            transport is not None
+            and not transport.is_closing()
+            and self._loop.time() - self._used_at < IDLE
+        )
+
+    async def ask(self, request: bytes, patience: float) -> Answer:
+        """Send it, and wait for the answer. Raises ``Broken``."""
+        if self._transport is None or self._transport.is_closing():
+            raise Broken("the connection was closed before an answer came")
+        waiting: asyncio.Future[Answer] = self._loop.create_future()
+        self._waiting = waiting
+        self._transport.write(request)
+        late = self._loop.call_later(patience, self._fail, "no answer in time")
+        try:
+            return await waiting
+        finally:
+            late.cancel()
+
+    def close(self) -> None:
+        """Close at once, whatever is on its way."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # --- asyncio's side ----------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It is there."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+
+    def data_received(self, data: bytes) -> None:
+        """Some of an answer; where none is waited for, the server has lost its way."""
+        if self._waiting is None:
+            self.close()
+            return
+        self._size += len(data)
+        if self._size > self._max_size:
+            self._fail(f"the answer is too long (more than {self._max_size} bytes)")
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._fail("the answer is not HTTP")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """It is gone; an answer without a length ends with its connection."""
+        if self._waiting is None:
+            return
+        if self._status and error is None and not self._has_length:
+            self._answer()
+        elif self._status:
+            self._fail("the answer broke off")
+        elif error is None:
+            self._fail("the connection was closed before an answer came")
+        else:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            self._fail(f"the connection was lost ({reason})")
+
+    # --- the parser's side -------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """An answer begins; one that nobody asked for would be taken for the next one's."""
+        if self._waiting is None:
+            self.close()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One field."""
+        self._headers.add(name.decode("latin-1"), value.decode("latin-1"))
+
+    def on_headers_complete(self) -> None:
+        """The head is whole; 1xx heads are not the answer."""
+        status = self._parser.get_status_code()
+        if status >= 200:
+            self._status = status
+            self._has_length = (
+                "Content-Length" in self._headers or "Transfer-Encoding" in self._headers
+            )
+
+    def on_body(self, data: bytes) -> None:
+        """Some of the body."""
+        self._body.append(data)
+
+    def on_message_complete(self) -> None:
+        """The answer is whole."""
+        if not self._status:
+            self._begin()  # 1xx: the answer is still to come
+            return
+        keep = self._parser.should_keep_alive()
+        self._answer()
+        if not keep and self._transport is not None:
+            self._transport.close()
+
+    def _begin(self) -> None:
+        self._status = self._size = 0
+        self._has_length = False
+        self._headers: CIMultiDict[str] = CIMultiDict()
+        self._body: list[bytes] = []
+
+    def _answer(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        answer = Answer(self._status, self._headers, b"".join(self._body))
+        self._begin()
+        self._used_at = self._loop.time()
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer)
+
+    def _fail(self, why: str) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_exception(Broken(why))
+        self.close()
 
 
 @lru_cache(maxsize=256)

@@ -22,7 +22,7 @@ from orchestrator.model.errors import (
     UploadGone,
 )
 from orchestrator.model.items import Attempt
-from orchestrator.services import file_body, local_disk, source_file
+from orchestrator.services import local_disk, source_file
 from orchestrator.services.http import MIB, Http
 from orchestrator.services.refusals import Unauthorized
 from orchestrator.services.throttle import Throttle
@@ -33,14 +33,6 @@ from tests.services.fault_server import HANG, answer, bare_server, fault_server
 from tests.services.tus_server import TusServer, tus_server, whole
 
 ATTEMPT = Attempt(1, "test", "", "", task="token", upload_to="/files/token")
-
-
-@pytest.fixture(params=["in a thread", "through the loop"], autouse=True)
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways on which a large file may go, for every test and a file of any size."""
-    monkeypatch.setattr(file_body, "_WORTH", 1)
-    if request.param != "in a thread":
-        monkeypatch.setattr(file_body, "_POSIX", False)
 
 
 @pytest.fixture

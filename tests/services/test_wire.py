@@ -12,8 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from orchestrator.services.connection import Answer, Broken
-from orchestrator.services.wire import NotConnected, Wire
+from orchestrator.services.wire import Answer, Broken, NotConnected, Wire
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 CHUNKED = (
