@@ -203,6 +203,8 @@ class Filling:
         """What sources that begin with ``head`` and a plain name come to."""
         if head[:5].lower() == "file:":
             return None  # its names are percent-decoded
+        if "://" in head and not {"?", "#"}.isdisjoint(head):
+            return None  # what follows the last slash is no name
         try:
             source = normalise(head + _ANY, self._about.folder)
         except Fault:

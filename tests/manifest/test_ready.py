@@ -271,3 +271,10 @@ def test_what_is_no_csv_is_read_as_ever(home, recipe):
         same(home / name, recipe)
     (home / "m.csv").write_bytes(os.urandom(64) + bytes(range(32)) * 9)
     same(home / "m.csv", recipe)
+
+
+def test_a_slash_after_a_question_mark_ends_no_folder(home, recipes):
+    path = home / "m.csv"
+    path.write_bytes(b"source,title\na.mp4,\na.mp4,\na.mp4,\nftp://h/x?y/z.mov, \n")
+    for recipe in recipes:
+        same(path, recipe)
