@@ -23,17 +23,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from benchmarks.harness import GIB, Goal, Result, as_the_product, check_room, machine, table
 from benchmarks.ingesting import bare
 from orchestrator.model.plain import PlainColumns, PlainRow
 
 _T = TypeVar("_T")
+_Asked = ParamSpec("_Asked")
+_Read = Generator[Sequence[Any], None, None]
 
 _FINGERPRINT = PlainRow._fields.index("fingerprint")
 _FEW, _MANY = 10_000, 1_000_000
@@ -102,10 +104,10 @@ class _Looks:
         """Count the CPU time of what came after the work, too."""
         self.cpu_seconds = _cpu() - self._cpu_before
 
-    def watching(self, read: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    def watching(self, read: Callable[_Asked, _Read]) -> Callable[_Asked, _Read]:
         """``read_ready``, counted."""
 
-        def counted(*args: Any, **options: Any) -> Iterator[Any]:
+        def counted(*args: _Asked.args, **options: _Asked.kwargs) -> _Read:
             for rows in read(*args, **options):
                 self.first = self.first or time.time() - self._began
                 self.count += sum(map(_looked_at, rows))
