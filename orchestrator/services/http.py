@@ -123,8 +123,10 @@ class Http:
         secrets elsewhere.
         """
         content, kind = _body(data, json)
-        with _on_the_wire(url, idempotent=idempotent):
+        try:
             answer = await self._calls.send(method, _address(url), kind, content, headers)
+        except (NotConnected, Broken) as error:
+            raise _unsaid(error, url, idempotent=idempotent) from error
         if not 200 <= answer.status < 300:
             raise refusal(
                 answer.status,
@@ -152,8 +154,10 @@ class Http:
         ``kind`` is the body's content type, ``timeout`` in seconds. What is lost is
         ``Transient``. A fifth of the price of ``request`` where both are small.
         """
-        with _on_the_wire(url, idempotent=True):
+        try:
             return await self._calls.send(method, _address(url), kind, body, headers, timeout)
+        except (NotConnected, Broken) as error:
+            raise _unsaid(error, url, idempotent=True) from error
 
     @asynccontextmanager
     async def request(
@@ -203,14 +207,11 @@ def mapped(url: str, *, idempotent: bool) -> Iterator[None]:
         raise _ours(error, url, idempotent=idempotent) from error
 
 
-@contextmanager
-def _on_the_wire(url: str, *, idempotent: bool) -> Iterator[None]:
-    try:
-        yield
-    except NotConnected as error:
-        raise _no_connection(error.__cause__, host_of(url)) from error
-    except Broken as error:
-        raise lost(f"{redact(url)}: {error}", idempotent=idempotent) from error
+def _unsaid(error: NotConnected | Broken, url: str, *, idempotent: bool) -> OrchestratorError:
+    """Our error for a call without an answer."""
+    if isinstance(error, NotConnected):
+        return _no_connection(error.__cause__, host_of(url))
+    return lost(f"{redact(url)}: {error}", idempotent=idempotent)
 
 
 async def read_bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:

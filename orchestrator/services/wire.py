@@ -26,6 +26,9 @@ IDLE = 15.0
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
+#: A server: scheme, host and port.
+_Origin = tuple[str, str, int]
+
 
 class NotConnected(Exception):
     """Raised when no connection could be made: nothing was sent. The cause says why."""
@@ -65,7 +68,7 @@ class Wire:
         self._timeout = timeout
         self._max_size = max_size
         self._agent = agent
-        self._idle: dict[tuple[str, str, int], deque[_Connection]] = defaultdict(deque)
+        self._idle: dict[_Origin, deque[_Connection]] = defaultdict(deque)
 
     async def send(
         self,
@@ -82,20 +85,19 @@ class Wire:
         connections' own. Raises ``NotConnected`` or ``Broken``. Cancelled, it leaves
         nothing behind.
         """
-        head = _head(method, url, kind, self._agent)
+        head, origin = _route(method, url, kind, self._agent)
         if headers:
             more = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
             head += more.encode("latin-1")
         request = b"%sContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
         async with self._room:
-            connection = await self._connection(url)
+            connection = await self._connection(origin)
             try:
                 answer = await connection.ask(request, timeout or self._timeout)
             except BaseException:
                 connection.close()
                 raise
-            if connection.reusable:
-                self._idle[_origin(url)].append(connection)
+            self._idle[origin].append(connection)
         return answer
 
     def close(self) -> None:
@@ -105,18 +107,17 @@ class Wire:
                 connection.close()
         self._idle.clear()
 
-    async def _connection(self, url: URL) -> "_Connection":
+    async def _connection(self, origin: _Origin) -> "_Connection":
         """One that was kept, the latest used first, else a new one."""
-        idle = self._idle[_origin(url)]
+        idle = self._idle[origin]
         while idle:
             connection = idle.pop()
             if connection.reusable:
                 return connection
             connection.close()
-        return await self._connect(url)
+        return await self._connect(*origin)
 
-    async def _connect(self, url: URL) -> "_Connection":
-        scheme, host, port = _origin(url)
+    async def _connect(self, scheme: str, host: str, port: int) -> "_Connection":
         tls = trusted() if scheme == "https" else None
         loop = asyncio.get_running_loop()
         try:
@@ -138,6 +139,9 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiting: asyncio.Future[Answer] | None = None
+        #: When the answer is late, and a timer that has a look then or before.
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._used_at = loop.time()
         self._begin()
 
@@ -153,21 +157,43 @@ class _Connection(asyncio.Protocol):
 
     async def ask(self, request: bytes, patience: float) -> Answer:
         """Send it, and wait for the answer. Raises ``Broken``."""
-        if self._transport is None or self._transport.is_closing():
-            raise Broken("the connection was closed before an answer came")
         waiting: asyncio.Future[Answer] = self._loop.create_future()
-        self._waiting = waiting
-        self._transport.write(request)
-        late = self._loop.call_later(patience, self._fail, "no answer in time")
-        try:
-            return await waiting
-        finally:
-            late.cancel()
+        # Requests of one turn of the loop leave together: a server that is woken by the
+        # first finds the others too, and each costs less to send (``benchmarks/README.md``).
+        self._loop.call_soon(self._send, request, patience, waiting)
+        return await waiting
 
     def close(self) -> None:
         """Close at once, whatever is on its way."""
         if self._transport is not None:
             self._transport.abort()
+
+    def _send(self, request: bytes, patience: float, waiting: asyncio.Future[Answer]) -> None:
+        if waiting.done():
+            return  # who asked is gone
+        if self._transport is None or self._transport.is_closing():
+            waiting.set_exception(Broken("the connection was closed before an answer came"))
+            return
+        self._waiting = waiting
+        self._due = self._loop.time() + patience
+        if self._timer is None or self._timer.when() > self._due:
+            self._look_later()
+        self._transport.write(request)
+
+    def _look_later(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._due, self._look)
+
+    def _look(self) -> None:
+        """Is the answer late? One timer serves many requests, of which few are."""
+        self._timer = None
+        if self._waiting is None:
+            return
+        if self._loop.time() < self._due:
+            self._look_later()
+        else:
+            self._fail("no answer in time")
 
     # --- asyncio's side ----------------------------------------------------------
 
@@ -191,9 +217,11 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """It is gone; an answer without a length ends with its connection."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._waiting is None:
             return
-        if self._status and error is None and not self._has_length:
+        if self._status and error is None and not self._has_length():
             self._answer()
         elif self._status:
             self._fail("the answer broke off")
@@ -219,9 +247,6 @@ class _Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if status >= 200:
             self._status = status
-            self._has_length = (
-                "Content-Length" in self._headers or "Transfer-Encoding" in self._headers
-            )
 
     def on_body(self, data: bytes) -> None:
         """Some of the body."""
@@ -239,9 +264,11 @@ class _Connection(asyncio.Protocol):
 
     def _begin(self) -> None:
         self._status = self._size = 0
-        self._has_length = False
         self._headers: CIMultiDict[str] = CIMultiDict()
         self._body: list[bytes] = []
+
+    def _has_length(self) -> bool:
+        return "Content-Length" in self._headers or "Transfer-Encoding" in self._headers
 
     def _answer(self) -> None:
         waiting, self._waiting = self._waiting, None
@@ -259,17 +286,12 @@ class _Connection(asyncio.Protocol):
 
 
 @lru_cache(maxsize=256)
-def _head(method: str, url: URL, kind: str, agent: str) -> bytes:
-    """What a request's head begins with, the same for many."""
+def _route(method: str, url: URL, kind: str, agent: str) -> tuple[bytes, _Origin]:
+    """What a request's head begins with, and where it goes: the same for many."""
     head = (
         f"{method} {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}\r\n"
         f"User-Agent: {agent}\r\nAccept: */*\r\nAccept-Encoding: identity\r\n"
     )
     if kind:
         head += f"Content-Type: {kind}\r\n"
-    return head.encode("latin-1")
-
-
-@lru_cache(maxsize=256)
-def _origin(url: URL) -> tuple[str, str, int]:
-    return url.scheme, url.raw_host or "", url.port or 0
+    return head.encode("latin-1"), (url.scheme, url.raw_host or "", url.port or 0)

@@ -24,10 +24,11 @@ CHUNKED = (
 class Scripted:
     """Gives each request the next of its answers, in the pieces that it is written in.
 
-    None closes the connection; an answer that is left out hangs.
+    A number is a pause in seconds, None closes the connection; an answer that is
+    left out hangs.
     """
 
-    def __init__(self, *answers: Sequence[bytes | None]) -> None:
+    def __init__(self, *answers: Sequence[bytes | float | None]) -> None:
         self.answers = list(answers)
         self.requests: list[bytes] = []
         self.connections = 0
@@ -43,6 +44,9 @@ class Scripted:
                 for piece in self.answers.pop(0) if self.answers else ():
                     if piece is None:
                         return
+                    if isinstance(piece, float):
+                        await asyncio.sleep(piece)
+                        continue
                     writer.write(piece)
                     await writer.drain()
                     await asyncio.sleep(0)
@@ -54,7 +58,7 @@ class Scripted:
 
 @asynccontextmanager
 async def scripted(
-    *answers: Sequence[bytes | None], tls: ssl.SSLContext | None = None
+    *answers: Sequence[bytes | float | None], tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[tuple[Scripted, URL]]:
     script = Scripted(*answers)
     async with await asyncio.start_server(script.serve, "127.0.0.1", 0, ssl=tls) as server:
@@ -107,6 +111,16 @@ async def test_a_request_may_have_a_time_of_its_own() -> None:
     async with scripted() as (_, url):
         with pytest.raises(Broken, match="no answer in time"):
             await wire(timeout=60).send("POST", url, "", b"", timeout=0.05)
+
+
+async def test_each_request_of_a_connection_has_its_own_time() -> None:
+    over = wire(timeout=60)
+    async with scripted([OK], [0.3, OK]) as (server, url):
+        await over.send("POST", url, "", b"", timeout=0.1)
+        assert (await over.send("POST", url, "", b"", timeout=30)).body == b"{}"
+        with pytest.raises(Broken, match="no answer in time"):
+            await over.send("POST", url, "", b"", timeout=0.05)
+        assert server.connections == 1
 
 
 @pytest.mark.parametrize(
@@ -212,6 +226,32 @@ async def test_cancelled_it_leaves_nothing() -> None:
             await call
         assert (await post(over, url)).body == b"{}"
         assert server.connections == 2
+
+
+async def test_cancelled_before_it_could_leave_nothing_is_sent() -> None:
+    over = wire()
+    async with scripted([OK], [OK]) as (server, url):
+        await post(over, url)
+        call = asyncio.create_task(post(over, url, b"not=sent"))
+        await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await post(over, url, b"a=b")
+        assert [request[-3:] for request in server.requests] == [b"x=y", b"a=b"]
+
+
+async def test_a_connection_that_is_lost_just_before_it_leaves() -> None:
+    over = wire()
+    async with scripted([OK]) as (server, url):
+        await post(over, url)
+        ((connection,),) = over._idle.values()
+        call = asyncio.create_task(post(over, url))
+        await asyncio.sleep(0)
+        connection.close()
+        with pytest.raises(Broken, match="closed before an answer came"):
+            await call
+        assert len(server.requests) == 1
 
 
 async def test_no_more_connections_than_allowed() -> None:
