@@ -50,14 +50,12 @@ class _Gated:
                 await self._start(self._waiting.pop())
 
     async def _start(self, duration: float) -> None:
-        await self._gate.take_slot()
+        ticket = await self._gate.take_slot()
         try:
-            await self._gate.call(lambda: self._account.start(duration, self._ended))
+            await self._gate.call(lambda: self._account.start(duration, self._ended), start=ticket)
         except Busy:
             self._gate.free_slot()
             self._waiting.append(duration)
-        else:
-            self._gate.started()
 
     def _ended(self) -> None:
         asyncio.get_running_loop().call_later(self._chance.uniform(0, SEEN), self._ask)

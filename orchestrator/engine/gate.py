@@ -7,7 +7,8 @@ that the places are taken, and ``engine.places`` knows when to try again. Nothin
 else sleeps on busy.
 """
 
-import asyncio
+import itertools
+import math
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -61,7 +62,9 @@ class AdmissionGate:
         self._opens_at = 0.0
         self._unreachable_since: float | None = None
         self._tries = 0
-        self._starts: dict[asyncio.Task[object] | None, int] = {}
+        self._tickets = itertools.count()
+        #: Starts that are not answered yet, by ticket: see ``Places.leaving``.
+        self._starts: dict[int | None, int] = {}
         self._turned = anyio.Event()
         self._waiting: deque[anyio.Event] = deque()
         self.in_flight = 0
@@ -97,12 +100,14 @@ class AdmissionGate:
 
     # --- calls ------------------------------------------------------------------
 
-    async def call(self, step: Callable[[], Awaitable[T]], *, home: bool = True) -> T:
+    async def call(
+        self, step: Callable[[], Awaitable[T]], *, home: bool = True, start: int | None = None
+    ) -> T:
         """Run ``step`` when the gate admits it, and learn from how it ends.
 
         ``home`` is False for a call to an address that the service named for one
-        task: if that address is dead, the service itself need not be. The call of
-        a task that has taken a slot is a start, until ``started`` says how it went.
+        task: if that address is dead, the service itself need not be. ``start`` is the
+        ticket of a start: once its call is answered, the encode is in flight.
         """
         try:
             while (wait := self._closed_for()) > 0:
@@ -110,26 +115,30 @@ class AdmissionGate:
             self._enter()
             answer = await step()
         except Busy as error:
-            self._busy(error)
+            self._busy(error, start)
             raise
         except Unreachable as error:
-            self._not_started()
+            self._not_started(start)
             self._unreachable(error, home=home)
             raise
         except _NOT_ASKED:
-            self._not_started()
+            self._not_started(start)
             self._abandoned()
             raise
         except Exception:
             # Whatever it said, the service is there and takes requests.
-            self._not_started()
+            self._not_started(start)
             self._answered()
             raise
         except BaseException:
-            self._not_started()
+            self._not_started(start)
             self._abandoned()
             raise
         self._answered()
+        if start is not None:
+            turn = self._starts.pop(start)
+            self._places.taken(self._running, turn)
+            self._next()
         return answer
 
     @property
@@ -154,19 +163,14 @@ class AdmissionGate:
             # By the time that the next one looks, this one has taken its slot, if it does.
             self._next()
 
-    async def take_slot(self) -> None:
-        """Wait until one more start may leave, and count it: this task's next call is it."""
+    async def take_slot(self) -> int:
+        """Wait until one more start may leave, and count it: its ticket, for ``call``."""
         await self.room()
         self.in_flight += 1
         self._pace.take(self._clock.monotonic())
-        self._starts[_this_task()] = self._places.leaving()
-
-    def started(self) -> None:
-        """The start of this task was taken: its encode is in flight."""
-        turn = self._starts.pop(_this_task(), None)
-        if turn is not None:
-            self._places.taken(self._running, turn)
-            self._next()
+        ticket = next(self._tickets)
+        self._starts[ticket] = self._places.leaving()
+        return ticket
 
     def count_in(self) -> None:
         """Count an encode that is in flight already (recovered)."""
@@ -193,15 +197,17 @@ class AdmissionGate:
 
     def _closed_for(self) -> float:
         """Seconds until the door may let a request through; infinite: until it is told."""
+        if self._door is _Door.OPEN:
+            return 0.0
         if self._door is _Door.CLOSED:
             return max(0.0, self._opens_at - self._clock.monotonic())
-        return 0.0 if self._door is _Door.OPEN else float("inf")
+        return math.inf
 
     def _no_room_for(self) -> float:
         now = self._clock.monotonic()
         if not self._places.room(self._running, len(self._starts), now):
             later = self._places.asks_at(self._running) - now
-            return later if later > 0 else float("inf")
+            return later if later > 0 else math.inf
         return max(self._closed_for(), self._pace.wait(now))
 
     def _enter(self) -> None:
@@ -227,14 +233,14 @@ class AdmissionGate:
 
     # --- what answers teach -----------------------------------------------------
 
-    def _not_started(self) -> None:
-        """If this task was starting an encode, it is not any more."""
-        if self._starts.pop(_this_task(), None) is not None:
+    def _not_started(self, start: int | None) -> None:
+        """If the call was to start an encode, it does not any more."""
+        if self._starts.pop(start, None) is not None:
             self._next()
 
-    def _busy(self, error: Busy) -> None:
+    def _busy(self, error: Busy, start: int | None) -> None:
         running = self._running
-        turn = self._starts.pop(_this_task(), None)
+        turn = self._starts.pop(start, None)
         if turn is not None:
             self._places.refused(running, turn, self._clock.monotonic())
             if error.delay is None and running:
@@ -284,7 +290,3 @@ class AdmissionGate:
         if self._door is _Door.PROBING:
             self._door = _Door.CLOSED
             self._turn()
-
-
-def _this_task() -> asyncio.Task[object] | None:
-    return asyncio.current_task()

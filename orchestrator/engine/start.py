@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import anyio
-
 from orchestrator.engine.gate import AdmissionGate
 from orchestrator.engine.journal import Journal
 from orchestrator.engine.work import Work
@@ -34,21 +32,18 @@ class StartStage:
         request = self.recipe.request(work.item)
         if work.uncertain and await self._found(work):
             return
+        ticket = None
         if not work.holds_slot:
-            await self.gate.take_slot()
+            ticket = await self.gate.take_slot()
             work.holds_slot = True
-        await self.gate.call(lambda: self._start(work, request))
-        self.gate.started()
+        await self.gate.call(lambda: self._start(work, request), start=ticket)
 
     async def _start(self, work: Work, request: Mapping[str, Any]) -> None:
-        # A request that has left is followed to its end: cancelling it would
-        # turn an answer that is on its way into an unknown outcome.
-        with anyio.CancelScope(shield=True):
-            work.sending = True
-            try:
-                await self._send(work, request)
-            finally:
-                work.sending = False
+        work.hold()
+        try:
+            await self._send(work, request)
+        finally:
+            work.let_go()
 
     async def _send(self, work: Work, request: Mapping[str, Any]) -> None:
         if work.item.state is State.UPLOADED:

@@ -52,8 +52,23 @@ class Work:
         self.uncertain = False
         self.lost_at = None
 
+    def hold(self) -> None:
+        """A start leaves now, which is followed to its end.
+
+        Cancelling it would turn an answer that is on its way into an unknown outcome.
+        """
+        self.sending = True
+        if self.scope is not None:
+            self.scope.shield = True
+
+    def let_go(self) -> None:
+        """The start was answered, and that is on record; or it will not be."""
+        self.sending = False
+        if self.scope is not None:
+            self.scope.shield = False
+
     def drop(self) -> None:
         """Do no more for it; what its step is doing now ends where it can."""
         self.dropped = True
-        if self.scope is not None:
+        if self.scope is not None and not self.sending:
             self.scope.cancel()

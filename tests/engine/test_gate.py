@@ -205,15 +205,13 @@ async def test_slots_are_bounded_and_given_back() -> None:
 
 
 async def begin(door: AdmissionGate) -> None:
-    await door.take_slot()
-    await door.call(fine)
-    door.started()
+    await door.call(fine, start=await door.take_slot())
 
 
 async def refuse(door: AdmissionGate, delay: float | None = None) -> None:
-    await door.take_slot()
+    ticket = await door.take_slot()
     with pytest.raises(Busy):
-        await door.call(raising(Busy("full", delay)))
+        await door.call(raising(Busy("full", delay)), start=ticket)
     door.free_slot()
 
 
@@ -251,9 +249,9 @@ async def test_refused_though_nothing_runs_it_is_not_the_places_that_are_full() 
 
 async def test_a_start_that_fails_frees_its_place() -> None:
     door, _ = gate(in_flight=1)
-    await door.take_slot()
+    ticket = await door.take_slot()
     with pytest.raises(BadRequest):
-        await door.call(raising(BadRequest("no")))
+        await door.call(raising(BadRequest("no")), start=ticket)
     door.free_slot()
     await begin(door)
     assert door.in_flight == 1
