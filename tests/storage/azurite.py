@@ -60,7 +60,7 @@ def running() -> Iterator[Azurite]:
         subprocess.run(
             [npm, "install", "--prefix", CACHE, "--no-audit", "--no-fund", f"azurite@{VERSION}"],
             check=True,
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
         )
     told = ["--inMemoryPersistence", "--disableTelemetry", "--blobHost", "127.0.0.1"]
     with subprocess.Popen(
