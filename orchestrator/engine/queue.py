@@ -34,7 +34,7 @@ class StageQueue:
         #: when it is due, ticket, work
         self._delayed: list[tuple[float, int, Work]] = []
         self._waiters: deque[asyncio.Future[None]] = deque()
-        self._shrunk = anyio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
         return len(self._tickets)
@@ -66,7 +66,6 @@ class StageQueue:
             if self._some_ready():
                 work = heapq.heappop(self._ready)[-1]
                 del self._tickets[work.item.id]
-                self._shrunk.set()
                 if self._tickets:
                     self._wake_one()  # someone must watch what is left
                 return work
@@ -93,21 +92,15 @@ class StageQueue:
         """Take the item of that id out, due or not; whether it was queued here."""
         if self._tickets.pop(item, None) is None:
             return False
-        self._shrunk.set()
         if len(self._ready) + len(self._delayed) > max(_STALE, 2 * len(self._tickets)):
             self._rebuild()
         return True
 
-    async def shorter_than(self, length: int) -> None:
-        """Return once fewer than ``length`` items are queued."""
-        while len(self) >= length:
-            if self._shrunk.is_set():
-                self._shrunk = anyio.Event()
-            await self._shrunk.wait()
-
     async def _wait(self, seconds: float | None) -> None:
         """Sleep until woken; one put wakes one worker, not all of them."""
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._loop is None:  # to ask for it each time is a system call
+            self._loop = asyncio.get_running_loop()
+        woken: asyncio.Future[None] = self._loop.create_future()
         self._waiters.append(woken)
         try:
             if seconds is None:
@@ -149,6 +142,8 @@ class StageQueue:
 
     def _release_due(self) -> float | None:
         """Move what is due to the ready heap; seconds until the next is, if any."""
+        if not self._delayed:
+            return None
         now = self._clock.monotonic()
         while self._delayed:
             due, ticket, work = self._delayed[0]

@@ -88,8 +88,8 @@ class UploadStage:
         work.asking = True
         try:
             prepared = await self.gate.call(lambda: self.service.prepare(attempt))
-            # Whoever gave the work away while the answer was arriving must not be too late.
-            await anyio.lowlevel.checkpoint_if_cancelled()
+            if work.dropped:  # while the answer was arriving
+                await anyio.lowlevel.checkpoint_if_cancelled()
         finally:
             work.asking = False
         return prepared

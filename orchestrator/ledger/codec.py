@@ -13,16 +13,21 @@ from orchestrator.model.states import State
 
 _I, _A, _O = schema.items.c, schema.attempts.c, schema.outputs.c
 
-#: What ``item`` reads, in its order; the attempt's columns come last.
-ITEM_COLUMNS: tuple[ColumnElement[Any], ...] = (
+#: What ``item`` reads of an item that has no attempt, in its order.
+WAITING_COLUMNS: tuple[ColumnElement[Any], ...] = (
     *(_I.id, _I.key, _I.state, _I.source, _I.stitch, _I.priority, _I.payload, _I.tags),
     *(_I.fields, _I.fingerprint, _I.digest, _I.size, _I.line, _I.attempts, _I.due_at),
     *(_I.error_class, _I.error, _I.duration, _I.rank, _I.weight),
+)
+
+#: The same for all items; the attempt's columns come last.
+ITEM_COLUMNS: tuple[ColumnElement[Any], ...] = (
+    *WAITING_COLUMNS,
     *(_A.number, _A.service, _A.fingerprint, _A.digest, _A.task, _A.upload_to),
     *(_A.upload_url, _A.remote_source, _A.status_url, _A.started_at, _A.ended_at),
     *(_A.error_class, _A.error, _A.duration, _A.cost),
 )
-_OF_ATTEMPT = 20
+_OF_ATTEMPT = len(WAITING_COLUMNS)
 
 #: What ``output`` reads, in its order.
 OUTPUT_COLUMNS: tuple[ColumnElement[Any], ...] = (
@@ -31,8 +36,9 @@ OUTPUT_COLUMNS: tuple[ColumnElement[Any], ...] = (
 
 
 def item(row: Sequence[Any]) -> Item:
-    """The item that a row of ``ITEM_COLUMNS`` holds."""
+    """The item that a row of ``ITEM_COLUMNS`` holds, or of ``WAITING_COLUMNS``."""
     key, parts, tags = row[1], row[4], row[7]
+    attempt = row[_OF_ATTEMPT:]
     source = key if row[3] == "" else row[3]
     return Item(
         id=row[0],
@@ -49,7 +55,7 @@ def item(row: Sequence[Any]) -> Item:
         size=row[11],
         line=row[12],
         attempts=row[13],
-        attempt=Attempt(*row[_OF_ATTEMPT:]) if row[_OF_ATTEMPT] is not None else None,
+        attempt=Attempt(*attempt) if attempt and attempt[0] is not None else None,
         due_at=row[14],
         error_class=row[15],
         error=row[16],

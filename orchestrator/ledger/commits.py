@@ -49,6 +49,7 @@ class GroupCommit:
         self._path = path
         self._executor = executor
         self._gate = gate
+        self._loop = asyncio.get_running_loop()
         self._queue: deque[_Posted] = deque()
         self._wake = asyncio.Event()
         self._closing = False
@@ -60,7 +61,7 @@ class GroupCommit:
 
         Cancelling the future does not take the step back.
         """
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[None] = self._loop.create_future()
         if self._closing or self._fault is not None:
             _settle(done, self._refusal())
             return done
@@ -84,7 +85,7 @@ class GroupCommit:
                     batch = self._take()
                     if batch:
                         await self._commit(batch)
-                        self._committed_at = asyncio.get_running_loop().time()
+                        self._committed_at = self._loop.time()
         finally:
             self._closing = True
             self._refuse([*batch, *self._queue])
@@ -93,8 +94,7 @@ class GroupCommit:
     async def _gather(self) -> None:
         if self._executor is None:
             return
-        loop = asyncio.get_running_loop()
-        early = self._committed_at + GATHER - loop.time()
+        early = self._committed_at + GATHER - self._loop.time()
         if early > 0:
             await asyncio.sleep(early)
 
@@ -136,7 +136,7 @@ class GroupCommit:
         if self._executor is None:
             work()
         else:
-            await asyncio.get_running_loop().run_in_executor(self._executor, work)
+            await self._loop.run_in_executor(self._executor, work)
 
     def _refuse(self, batch: Sequence[_Posted]) -> None:
         for posted in batch:

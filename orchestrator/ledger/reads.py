@@ -6,10 +6,9 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from orchestrator.ledger import codec, schema
 from orchestrator.model.items import Item, Output
@@ -26,7 +25,8 @@ _WITH_ATTEMPT = schema.items.outerjoin(
     schema.attempts, (_A.item_id == _I.id) & (_A.number == _I.attempt)
 )
 _ITEM = select(*codec.ITEM_COLUMNS).select_from(_WITH_ATTEMPT)
-
+#: Who waits has no attempt; not to look for one takes a third off reading it.
+_WAITING = select(*codec.WAITING_COLUMNS)
 
 #: Seconds. No item waits longer for its next attempt: one that seems to has been due
 #: since the machine's clock was set back.
@@ -76,8 +76,8 @@ def pending(
     ``without`` leaves out rows that name one of these services.
     """
     query = (
-        _of_run(job, seen)
-        .where(schema.IS_PENDING, (_I.due_at <= now) | (_I.due_at > now + LONGEST_WAIT))
+        _WAITING.where(_I.job_id == job, _I.seen_run == seen, schema.IS_PENDING)
+        .where((_I.due_at <= now) | (_I.due_at > now + LONGEST_WAIT))
         .where(*(_I.fields.is_(None) | ~_names(service) for service in without))
         .order_by(_I.rank, _I.weight.desc(), _I.id)
         .limit(limit + len(skip))
@@ -162,7 +162,3 @@ def _names(service: str) -> ColumnElement[bool]:
     """Whether a row's column ``service`` has this name: in JSON, no text holds bare quotes."""
     wanted = orjson.dumps({"service": service}).decode()[1:-1]
     return _I.fields.contains(wanted, autoescape=True)
-
-
-def _of_run(job: int, seen: int) -> Select[Any]:
-    return _ITEM.where(_I.job_id == job, _I.seen_run == seen)

@@ -7,6 +7,9 @@ from orchestrator.model.ports import Phase
 from orchestrator.model.states import State
 from orchestrator.report.observers import RunObserver
 
+#: Bytes are sent or fetched in these.
+_TRAVELS = (State.UPLOADING, State.COLLECTING)
+
 
 class Counting:
     """Passes everything on to another observer, and counts for the outcome.
@@ -30,9 +33,9 @@ class Counting:
         """See ``Observer``."""
         if item.state is not was:
             self.started += was is State.STARTING and item.state is State.ENCODING
-            if item.state in (State.UPLOADING, State.COLLECTING):
+            if item.state in _TRAVELS:
                 self._offsets[item.id] = 0
-            else:
+            elif was in _TRAVELS:
                 self._offsets.pop(item.id, None)
         self._inner.moved(item, was)
 

@@ -127,22 +127,6 @@ async def test_a_cancelled_worker_hands_its_call_on() -> None:
     assert got == ["only"]
 
 
-async def test_tells_when_it_has_become_short() -> None:
-    queue = StageQueue(LoopClock())
-    for number in range(3):
-        queue.put(work(str(number)))
-    async with anyio.create_task_group() as tasks:
-
-        async def drain() -> None:
-            for _ in range(2):
-                await anyio.sleep(1)
-                await queue.get()
-
-        tasks.start_soon(drain)
-        await queue.shorter_than(2)
-        assert anyio.current_time() == pytest.approx(2)
-
-
 async def test_the_longest_of_a_rank_goes_first_and_who_waited_long_before_a_newcomer() -> None:
     queue = StageQueue(LoopClock())
     queue.put(work("short", weight=1))
@@ -185,16 +169,6 @@ async def test_removed_work_is_gone_and_may_come_back() -> None:
     assert queue.best() is None
     queue.put(ready)
     assert await taken(queue, 1) == ["ready"]
-
-
-async def test_removing_tells_who_waits_for_a_short_queue() -> None:
-    queue = StageQueue(LoopClock())
-    piece = work("only")
-    queue.put(piece)
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(queue.shorter_than, 1)
-        await anyio.sleep(1)
-        queue.remove(piece.item.id)
 
 
 async def test_entries_that_no_longer_count_do_not_pile_up() -> None:
