@@ -25,7 +25,7 @@ _WITH_ATTEMPT = schema.items.outerjoin(
     schema.attempts, (_A.item_id == _I.id) & (_A.number == _I.attempt)
 )
 _ITEM = select(*codec.ITEM_COLUMNS).select_from(_WITH_ATTEMPT)
-#: Who waits has no attempt; not to look for one takes a third off reading it.
+#: Who waits has no attempt: none is looked for.
 _WAITING = select(*codec.WAITING_COLUMNS)
 
 #: Seconds. No item waits longer for its next attempt: one that seems to has been due
