@@ -140,7 +140,7 @@ class _Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._waiting: asyncio.Future[Answer] | None = None
         #: When the answer is late, and a timer that has a look then or before.
-        self._due = 0.0
+        self._due = self._looks_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._used_at = loop.time()
         self._begin()
@@ -176,13 +176,14 @@ class _Connection(asyncio.Protocol):
             return
         self._waiting = waiting
         self._due = self._loop.time() + patience
-        if self._timer is None or self._timer.when() > self._due:
+        if self._timer is None or self._looks_at > self._due:
             self._look_later()
         self._transport.write(request)
 
     def _look_later(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._looks_at = self._due
         self._timer = self._loop.call_at(self._due, self._look)
 
     def _look(self) -> None:
