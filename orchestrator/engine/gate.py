@@ -64,7 +64,7 @@ class AdmissionGate:
         self._tries = 0
         self._tickets = itertools.count()
         #: Starts that are not answered yet, by ticket: see ``Places.leaving``.
-        self._starts: dict[int | None, int] = {}
+        self._starts: dict[int, int] = {}
         self._turned = anyio.Event()
         self._waiting: deque[anyio.Event] = deque()
         self.in_flight = 0
@@ -136,7 +136,7 @@ class AdmissionGate:
             raise
         self._answered()
         if start is not None:
-            turn = self._starts.pop(start)
+            turn = self._starts.pop(start)  # first: from now on it counts as running
             self._places.taken(self._running, turn)
             self._next()
         return answer
@@ -235,14 +235,14 @@ class AdmissionGate:
 
     def _not_started(self, start: int | None) -> None:
         """If the call was to start an encode, it does not any more."""
-        if self._starts.pop(start, None) is not None:
+        if start is not None:
+            del self._starts[start]
             self._next()
 
     def _busy(self, error: Busy, start: int | None) -> None:
         running = self._running
-        turn = self._starts.pop(start, None)
-        if turn is not None:
-            self._places.refused(running, turn, self._clock.monotonic())
+        if start is not None:
+            self._places.refused(running, self._starts.pop(start), self._clock.monotonic())
             if error.delay is None and running:
                 # It has no place free. Ends of encodes will tell when there is one.
                 self._answered()

@@ -115,8 +115,8 @@ async def test_a_request_may_have_a_time_of_its_own() -> None:
 
 async def test_each_request_of_a_connection_has_its_own_time() -> None:
     over = wire(timeout=60)
-    async with scripted([OK], [0.3, OK]) as (server, url):
-        await over.send("POST", url, "", b"", timeout=0.1)
+    async with scripted([OK], [0.7, OK]) as (server, url):
+        await over.send("POST", url, "", b"", timeout=0.5)
         assert (await over.send("POST", url, "", b"", timeout=30)).body == b"{}"
         with pytest.raises(Broken, match="no answer in time"):
             await over.send("POST", url, "", b"", timeout=0.05)
