@@ -73,13 +73,14 @@ class _Life:
         if end <= begin:
             return
         weight, share = (0.5, 1.0 / (end - begin)) if ended else (1.0, 0.0)
+        ends, time = self.ends, self.time
         cell, at = bisect_right(_EDGES, begin), begin
-        while at < end:
-            edge = _EDGES[cell]
-            here = min(edge, end) - at
-            self.time[cell] += here * weight
-            self.ends[cell] += here * share
+        while (edge := _EDGES[cell]) < end:
+            time[cell] += (edge - at) * weight
+            ends[cell] += (edge - at) * share
             at, cell = edge, cell + 1
+        time[cell] += (end - at) * weight
+        ends[cell] += (end - at) * share
 
     def halve(self) -> None:
         self.ends = [count / 2 for count in self.ends]
@@ -95,9 +96,12 @@ class Pace:
         self._lives: dict[str, _Life] = {}
         self._counted = 0
         self._ends = self._time = 0.0
+        #: The outlook that the last task began with, and its gap until more is learnt.
+        self._begun, self._first = _UNASKED
 
     def watched(self, outlook: Outlook, seconds: float, ended: bool) -> None:
         """A task went on for ``seconds`` after a look with ``outlook``, and has ended or not."""
+        self._begun, self._first = _UNASKED
         self._time += seconds / 2 if ended else seconds
         self._ends += ended
         self._counted += ended
@@ -112,7 +116,11 @@ class Pace:
 
     def first(self, outlook: Outlook) -> float:
         """Seconds until the first look at a task."""
-        return self.gap(outlook) if self._ends and outlook.kind else self._shortest
+        if not self._ends or not outlook.kind:
+            return self._shortest
+        if outlook != self._begun:  # many begin alike between two looks
+            self._begun, self._first = outlook, self.gap(outlook)
+        return self._first
 
     def gap(self, outlook: Outlook) -> float:
         """Seconds until the next look at a task with this outlook."""
@@ -172,3 +180,4 @@ def _is_forecast(kind: str) -> bool:
 
 
 _NOTHING = _Life()
+_UNASKED: tuple[Outlook | None, float] = (None, 0.0)

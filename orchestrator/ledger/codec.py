@@ -1,6 +1,7 @@
 """Items, attempts and outputs as rows of the tables, and back."""
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import orjson
@@ -29,10 +30,12 @@ ITEM_COLUMNS: tuple[ColumnElement[Any], ...] = (
 )
 _OF_ATTEMPT = len(WAITING_COLUMNS)
 
+#: The columns of an output, but for those that say whose it is.
+OUTPUT = ("tag", "kind", "url", "user_tag", "path", "size", "duration", "bitrate", "meta")
+_written = attrgetter(*OUTPUT[:-1])
+
 #: What ``output`` reads, in its order.
-OUTPUT_COLUMNS: tuple[ColumnElement[Any], ...] = (
-    *(_O.tag, _O.kind, _O.url, _O.user_tag, _O.path, _O.size, _O.duration, _O.bitrate, _O.meta),
-)
+OUTPUT_COLUMNS: tuple[ColumnElement[Any], ...] = tuple(_O[name] for name in OUTPUT)
 
 
 def item(row: Sequence[Any]) -> Item:
@@ -72,46 +75,9 @@ def output(row: Sequence[Any]) -> Output:
     return Output(tag, kind, url, user_tag, path, size, duration, bitrate, loaded)
 
 
-def attempt_values(item_id: int, attempt: Attempt) -> dict[str, Any]:
-    """An attempt as values to write; ``of_item`` and ``of_number`` name a row of it."""
-    return {
-        "of_item": item_id,
-        "of_number": attempt.number,
-        "item_id": item_id,
-        "number": attempt.number,
-        "service": attempt.service,
-        "fingerprint": attempt.fingerprint,
-        "digest": attempt.digest,
-        "task": attempt.task,
-        "upload_to": attempt.upload_to,
-        "upload_url": attempt.upload_url,
-        "remote_source": attempt.remote_source,
-        "status_url": attempt.status_url,
-        "started_at": attempt.started_at,
-        "ended_at": attempt.ended_at,
-        "error_class": attempt.error_class,
-        "error": plain(attempt.error),
-        "duration": attempt.duration,
-        "cost": attempt.cost,
-    }
-
-
-def output_values(item_id: int, attempt: int, position: int, output: Output) -> dict[str, Any]:
-    """An output as a row to insert."""
-    return {
-        "item_id": item_id,
-        "attempt": attempt,
-        "position": position,
-        "tag": output.tag,
-        "kind": output.kind,
-        "url": output.url,
-        "user_tag": output.user_tag,
-        "path": output.path,
-        "size": output.size,
-        "duration": output.duration,
-        "bitrate": output.bitrate,
-        "meta": json(output.meta),
-    }
+def output_values(output: Output) -> tuple[Any, ...]:
+    """An output as values of the columns ``OUTPUT``."""
+    return (*_written(output), json(output.meta))
 
 
 def stitch(parts: Sequence[StitchPart]) -> str | None:

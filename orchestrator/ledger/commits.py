@@ -12,7 +12,6 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -29,11 +28,7 @@ LARGEST = 500
 #: share one, and a step that comes alone does not wait.
 GATHER = 0.005
 
-
-@dataclass(slots=True)
-class _Posted:
-    step: Step
-    done: asyncio.Future[None]
+_Posted = tuple[Step, asyncio.Future[None]]
 
 
 class GroupCommit:
@@ -65,7 +60,7 @@ class GroupCommit:
         if self._closing or self._fault is not None:
             _settle(done, self._refusal())
             return done
-        self._queue.append(_Posted(step, done))
+        self._queue.append((step, done))
         self._wake.set()
         return done
 
@@ -106,7 +101,7 @@ class GroupCommit:
 
     async def _commit(self, batch: Sequence[_Posted]) -> None:
         try:
-            verdicts = self._write([posted.step for posted in batch])
+            verdicts = self._write([step for step, _ in batch])
             await self._aside(self._connection.commit)
         except (SQLAlchemyError, OSError) as error:
             self._fault = str(sqlite.problem(self._path, error))
@@ -114,8 +109,8 @@ class GroupCommit:
                 self._connection.rollback()
             self._refuse(batch)
             return
-        for posted, verdict in zip(batch, verdicts, strict=True):
-            _settle(posted.done, verdict)
+        for (_, done), verdict in zip(batch, verdicts, strict=True):
+            _settle(done, verdict)
 
     def _write(self, steps: Sequence[Step]) -> Sequence[OrchestratorError | None]:
         self._connection.begin()
@@ -139,8 +134,8 @@ class GroupCommit:
             await self._loop.run_in_executor(self._executor, work)
 
     def _refuse(self, batch: Sequence[_Posted]) -> None:
-        for posted in batch:
-            _settle(posted.done, self._refusal())
+        for _, done in batch:
+            _settle(done, self._refusal())
 
     def _refusal(self) -> LedgerProblem:
         """An exception of its own for each awaiter: they are raised in many tasks."""

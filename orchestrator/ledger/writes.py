@@ -10,10 +10,12 @@ let through either way, as nothing at a service hangs on it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, update
+from sqlalchemy import Connection, Table
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import (
     DataError,
     IntegrityError,
@@ -23,54 +25,79 @@ from sqlalchemy.exc import (
 )
 
 from orchestrator.ledger import codec, schema
-from orchestrator.ledger.bulk import Bulk, adding, each
+from orchestrator.ledger.bulk import Many, driven
 from orchestrator.model.errors import LedgerProblem, OrchestratorError, Superseded
-from orchestrator.model.items import Attempt, Change
+from orchestrator.model.items import Attempt, Change, Item
 from orchestrator.model.states import State
 
 _BEGUN = frozenset({State.UPLOADING, State.UPLOADED})
 
-_I, _A, _O = schema.items.c, schema.attempts.c, schema.outputs.c
-
 #: What every step writes of its item, and what few do.
 _STANDING = ("state", "attempts", "attempt", "updated_at")
 _REST = ("fingerprint", "digest", "size", "due_at", "error_class", "error")
+
+#: What is written of an attempt, and the part of it that changes once its encode has begun.
+_ATTEMPT = (
+    *("service", "fingerprint", "digest", "task", "upload_to", "upload_url", "remote_source"),
+    *("status_url", "started_at", "ended_at", "error_class", "error", "duration", "cost"),
+)
+_MARKS = ("status_url", "ended_at", "duration", "cost")
+
 _rest_of = attrgetter(*_REST)
+_attempt_of = attrgetter(*_ATTEMPT)
+_marks_of = attrgetter(*_MARKS)
+_unmarked_of = attrgetter("number", *(name for name in _ATTEMPT if name not in _MARKS))
+
+#: Values that stand before those to be set, and what they are held against.
+_FENCE = ("items.id = {}", "items.state = {}", "items.attempts BETWEEN {} AND {}")
+_NAMED = ("attempts.item_id = {}", "attempts.number = {}")
 
 
-def _moving(*columns: str) -> Bulk:
-    """Sets columns of an item, if it still is where the step began."""
-    fence = (
-        _I.id == bindparam("of_item"),
-        _I.state == bindparam("was"),
-        _I.attempts.between(bindparam("at_least"), bindparam("at_most")),
-    )
-    return Bulk(update(schema.items).where(*fence).values(each(*columns)))
+def _setting(table: Table, columns: Sequence[str], of: Sequence[str]) -> Many:
+    """Sets columns of the rows that meet all conditions of ``of``."""
+    where = " AND ".join(of)
+    places = [f"new.column{at + 1}" for at in range(where.count("{}") + len(columns))]
+    held, news = places[: -len(columns)], places[-len(columns) :]
+    values = ", ".join(f"{name} = {new}" for name, new in zip(columns, news, strict=True))
+    update = f"UPDATE {table} SET {values}"  # noqa: S608 - names from the schema alone
+    return Many(f"{update} FROM (VALUES {{rows}}) AS new WHERE {where.format(*held)}", len(places))
 
 
-_MOVE_ITEM = _moving(*_STANDING)
-_NOTE_ITEM = _moving(*_STANDING, *_REST)
-_OF_ATTEMPT = (_A.item_id == bindparam("of_item"), _A.number == bindparam("of_number"))
-_ADD_ATTEMPT = adding(schema.attempts)
-_NOTE_ATTEMPT = Bulk(
-    update(schema.attempts)
-    .where(*_OF_ATTEMPT)
-    .values(each(*(column.name for column in _A if not column.primary_key)))
-)
-_DROP_ATTEMPT = Bulk(delete(schema.attempts).where(*_OF_ATTEMPT))
-_DROP_OUTPUTS = Bulk(
-    delete(schema.outputs).where(
-        _O.item_id == bindparam("of_item"), _O.attempt == bindparam("of_number")
-    )
-)
-_ADD_OUTPUTS = adding(schema.outputs)
-_ADD_EVENTS = adding(schema.events, "id")
+def _adding(table: Table, *columns: str) -> Many:
+    names = ", ".join(columns)
+    return Many(f"INSERT INTO {table} ({names}) VALUES {{rows}}", len(columns))  # noqa: S608
+
+
+def _dropping(table: Table, *key: str) -> Many:
+    of = ", ".join(f"column{at + 1}" for at in range(len(key)))
+    named = f"({', '.join(key)}) IN (SELECT {of} FROM (VALUES {{rows}}))"  # noqa: S608
+    return Many(f"DELETE FROM {table} WHERE {named}", len(key))  # noqa: S608
+
+
+_MOVE_ITEM = _setting(schema.items, _STANDING, _FENCE)
+_NOTE_ITEM = _setting(schema.items, _STANDING + _REST, _FENCE)
+_ADD_ATTEMPT = _adding(schema.attempts, "item_id", "number", *_ATTEMPT)
+_NOTE_ATTEMPT = _setting(schema.attempts, _ATTEMPT, _NAMED)
+_MARK_ATTEMPT = _setting(schema.attempts, _MARKS, _NAMED)
+_DROP_ATTEMPT = _dropping(schema.attempts, "item_id", "number")
+_ADD_OUTPUT = _adding(schema.outputs, "item_id", "attempt", "position", *codec.OUTPUT)
+_DROP_OUTPUTS = _dropping(schema.outputs, "item_id", "attempt")
+_ADD_EVENT = _adding(schema.events, "item_id", "attempt", "run_id", "at", "was", "now", "note")
 
 #: What a database says about one row's data, as opposed to its own health.
 _REFUSED = (
     *(DataError, IntegrityError, InterfaceError, ProgrammingError),
     *(ValueError, TypeError, OverflowError),
 )
+
+
+class _Of(IntEnum):
+    """What is written of an attempt; the first one covers those after it."""
+
+    ADD = 0
+    REPLACE = 1
+    NOTE = 2
+    MARK = 3
 
 
 @dataclass(slots=True)
@@ -98,10 +125,16 @@ class Step:
         return since is None or _rest_of(since) != _rest_of(self.change.item)
 
     @property
-    def notes_attempt(self) -> bool:
-        """Whether this step's attempt may differ from what is on record."""
-        since = self.change.since
-        return since is None or since.attempt is not self.change.item.attempt or self.may_begin
+    def of_attempt(self) -> "_Of | None":
+        """What this step has to write of its attempt; None: all of it is on record."""
+        since, now = self.change.since, self.change.item.attempt
+        if self.may_begin:
+            return _Of.ADD if self.begins else _Of.REPLACE
+        if since is None or since.attempt is None or now is None:
+            return _Of.NOTE
+        if since.attempt is now:
+            return None
+        return _Of.MARK if _unmarked_of(since.attempt) == _unmarked_of(now) else _Of.NOTE
 
 
 def check(change: Change) -> None:
@@ -124,15 +157,16 @@ def write(connection: Connection, steps: Sequence[Step]) -> None:
     """
     chains = _chained(steps)
     noted = {step.change.item.id for step in steps if step.notes_item}
-    moved = 0
-    for statement, whole in ((_MOVE_ITEM, False), (_NOTE_ITEM, True)):
-        ours = [chain for item, chain in chains.items() if (item in noted) is whole]
-        moved += statement.run(connection, [_item_values(*chain, whole=whole) for chain in ours])
-    if moved != len(chains):
-        raise Superseded(_superseded(steps[0].change))
-    _write_attempts(connection, steps)
-    _ADD_EVENTS.run(connection, [_event_values(step) for step in steps])
-    _write_outputs(connection, steps)
+    with driven(connection) as cursor:
+        moved = 0
+        for statement, whole in ((_MOVE_ITEM, False), (_NOTE_ITEM, True)):
+            ours = [chain for item, chain in chains.items() if (item in noted) is whole]
+            moved += statement.run(cursor, [_item_values(*chain, whole=whole) for chain in ours])
+        if moved != len(chains):
+            raise Superseded(_superseded(steps[0].change))
+        _write_attempts(cursor, steps)
+        _ADD_EVENT.run(cursor, [_event_values(step) for step in steps])
+        _write_outputs(cursor, steps)
 
 
 def write_each(connection: Connection, steps: Sequence[Step]) -> list[OrchestratorError | None]:
@@ -175,79 +209,84 @@ def _chained(steps: Sequence[Step]) -> dict[int, tuple[Step, Step]]:
     return chains
 
 
-def _write_attempts(connection: Connection, steps: Sequence[Step]) -> None:
+def _write_attempts(cursor: DBAPICursor, steps: Sequence[Step]) -> None:
     """Put attempts on record; of several steps of one attempt the last one counts."""
-    latest: dict[tuple[int, int], Attempt] = {}
-    added: dict[tuple[int, int], bool] = {}
+    latest: dict[tuple[int, int], tuple[_Of, Attempt]] = {}
     for step in steps:
-        item = step.change.item
-        if item.attempt is None or not step.notes_attempt:
+        item, of = step.change.item, step.of_attempt
+        if item.attempt is None or of is None:
             continue
-        attempt = item.id, item.attempt.number
-        latest[attempt] = item.attempt
-        if step.may_begin:
-            added[attempt] = step.begins
-    values = {name: codec.attempt_values(name[0], attempt) for name, attempt in latest.items()}
-    unsure = [values[name] for name, begun in added.items() if not begun]
-    _DROP_ATTEMPT.run(connection, unsure)
-    _ADD_ATTEMPT.run(connection, [values[name] for name in added])
-    _NOTE_ATTEMPT.run(connection, [each for name, each in values.items() if name not in added])
+        name = item.id, item.attempt.number
+        earlier = latest.get(name)
+        latest[name] = min(of, earlier[0]) if earlier else of, item.attempt
+    rows: dict[_Of, list[Sequence[Any]]] = {of: [] for of in _Of}
+    for name, (of, attempt) in latest.items():
+        values = _marks_of(attempt) if of is _Of.MARK else _attempt_values(attempt)
+        rows[of].append(name + values)
+    _DROP_ATTEMPT.run(cursor, [row[:2] for row in rows[_Of.REPLACE]])
+    _ADD_ATTEMPT.run(cursor, rows[_Of.ADD] + rows[_Of.REPLACE])
+    _NOTE_ATTEMPT.run(cursor, rows[_Of.NOTE])
+    _MARK_ATTEMPT.run(cursor, rows[_Of.MARK])
 
 
-def _write_outputs(connection: Connection, steps: Sequence[Step]) -> None:
+def _write_outputs(cursor: DBAPICursor, steps: Sequence[Step]) -> None:
     """Replace outputs; of several steps of one attempt the last one counts."""
     latest = {}
     for step in steps:
         item, outputs = step.change.item, step.change.outputs
         if outputs is not None and item.attempt is not None:
             latest[item.id, item.attempt.number] = outputs
-    owners = [{"of_item": item, "of_number": number} for item, number in latest]
-    _DROP_OUTPUTS.run(connection, owners)
+    _DROP_OUTPUTS.run(cursor, list(latest))
     rows = [
-        codec.output_values(item, number, position, output)
+        (item, number, position, *codec.output_values(output))
         for (item, number), outputs in latest.items()
         for position, output in enumerate(outputs)
     ]
-    _ADD_OUTPUTS.run(connection, rows)
+    _ADD_OUTPUT.run(cursor, rows)
 
 
-def _item_values(first: Step, last: Step, *, whole: bool) -> dict[str, Any]:
-    """``first`` says what must be on record, ``last`` what is to be."""
-    item, attempts = last.change.item, first.change.item.attempts
-    number = item.attempt.number if item.attempt and item.state is not State.PENDING else None
-    values = {
-        "of_item": item.id,
-        "was": first.change.was._value_,
-        "at_least": attempts - (first.begins or first.may_begin),
-        "at_most": attempts - first.begins,
-        "state": item.state._value_,
-        "attempts": item.attempts,
-        "attempt": number,
-        "updated_at": last.at,
-    }
-    if whole:
-        values |= {
-            "fingerprint": item.fingerprint,
-            "digest": item.digest,
-            "size": item.size,
-            "due_at": item.due_at,
-            "error_class": item.error_class,
-            "error": codec.plain(item.error),
-        }
+def _attempt_values(attempt: Attempt) -> tuple[Any, ...]:
+    if attempt.error is not None:
+        attempt = attempt.but(error=codec.plain(attempt.error))
+    values: tuple[Any, ...] = _attempt_of(attempt)
     return values
 
 
-def _event_values(step: Step) -> dict[str, Any]:
+def _item_values(first: Step, last: Step, *, whole: bool) -> tuple[Any, ...]:
+    """``first`` says what must be on record, ``last`` what is to be."""
+    item, attempts = last.change.item, first.change.item.attempts
+    number = item.attempt.number if item.attempt and item.state is not State.PENDING else None
+    values = (
+        item.id,
+        first.change.was._value_,
+        attempts - (first.begins or first.may_begin),
+        attempts - first.begins,
+        item.state._value_,
+        item.attempts,
+        number,
+        last.at,
+    )
+    return values + _rest_values(item) if whole else values
+
+
+def _rest_values(item: Item) -> tuple[Any, ...]:
+    if item.error is not None:
+        item = item.to(item.state, error=codec.plain(item.error))
+    values: tuple[Any, ...] = _rest_of(item)
+    return values
+
+
+def _event_values(step: Step) -> tuple[Any, ...]:
     item = step.change.item
-    return {
-        "item_id": item.id,
-        "attempt": item.attempt.number if item.attempt else None,
-        "run_id": step.run,
-        "at": step.at,
-        "was": step.change.was._value_,
-        "now": item.state._value_,
-        "note": codec.plain(step.change.note),
-    }
+    return (
+        item.id,
+        item.attempt.number if item.attempt else None,
+        step.run,
+        step.at,
+        step.change.was._value_,
+        item.state._value_,
+        codec.plain(step.change.note),
+    )
 
 
 def _superseded(change: Change) -> str:

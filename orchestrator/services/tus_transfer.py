@@ -240,7 +240,7 @@ class Body:
 async def accept(response: ClientResponse, url: str, special: Refusals) -> None:
     """Read an answer to its end; raise unless it is a success, by ``special`` before all."""
     body = await read_bounded(response, _LONGEST_REFUSAL)
-    answer = Answer(response.status, response.headers, body)
+    answer = Answer(response.status, response.raw_headers, body)
     judge(answer, f"{response.method} {redact(url)}", special)
 
 

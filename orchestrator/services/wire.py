@@ -9,7 +9,7 @@ redirects, no cookies, no proxies. ``httptools`` (llhttp) reads the answers.
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple, cast
@@ -39,11 +39,18 @@ class Broken(Exception):
 
 
 class Answer(NamedTuple):
-    """A server's answer, whole."""
+    """A server's answer, whole; ``fields`` are its header as it came."""
 
     status: int
-    headers: MultiMapping[str]
+    fields: Sequence[tuple[bytes, bytes]]
     body: bytes
+
+    @property
+    def headers(self) -> MultiMapping[str]:
+        """The header, to look into; most answers are never asked for it."""
+        return CIMultiDict(
+            [(name.decode("latin-1"), value.decode("latin-1")) for name, value in self.fields]
+        )
 
 
 class Wire:
@@ -241,7 +248,7 @@ class _Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One field."""
-        self._headers.add(name.decode("latin-1"), value.decode("latin-1"))
+        self._fields.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is whole; 1xx heads are not the answer."""
@@ -265,15 +272,16 @@ class _Connection(asyncio.Protocol):
 
     def _begin(self) -> None:
         self._status = self._size = 0
-        self._headers: CIMultiDict[str] = CIMultiDict()
+        self._fields: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
 
     def _has_length(self) -> bool:
-        return "Content-Length" in self._headers or "Transfer-Encoding" in self._headers
+        named = {name.lower() for name, _ in self._fields}
+        return not named.isdisjoint((b"content-length", b"transfer-encoding"))
 
     def _answer(self) -> None:
         waiting, self._waiting = self._waiting, None
-        answer = Answer(self._status, self._headers, b"".join(self._body))
+        answer = Answer(self._status, self._fields, b"".join(self._body))
         self._begin()
         self._used_at = self._loop.time()
         if waiting is not None and not waiting.done():

@@ -49,6 +49,15 @@ def test_the_first_look_follows_the_length_of_the_source() -> None:
     assert 60.0 <= long <= 110.0
 
 
+def test_what_a_task_begins_with_follows_every_end() -> None:
+    begun = Outlook("time", 1.0, 0.0)
+    pace = schooled(600.0)
+    early = pace.first(begun)
+    for _ in range(2000):
+        pace.watched(begun, 6.0, ended=True)
+    assert pace.first(begun) == pace.gap(begun) < early
+
+
 def test_counts_of_those_that_still_run_keep_the_short_ones_from_misleading() -> None:
     pace = Pace(5.0, 120.0)
     for number in range(1000):
