@@ -39,7 +39,8 @@ STEP, BIGGEST_STEP = 0.08, 0.3
 CLIMB = 64
 
 #: Seconds after a refusal in which no encode ended, and a start is tried all the same:
-#: what was full may not have been the places. Doubled with every refusal, up to the last.
+#: what was full may not have been the places. Doubled with every one in vain, up to the last, and
+#: kept until more run than did then: of a few places that stay a few, little is asked.
 STALE, STALEST = 15.0, 300.0
 
 
@@ -96,7 +97,9 @@ class Places:
             return
         self._calm += 1
         if self._refusals:
-            self._refusals = self._falls = self._in_vain = 0
+            if running > self._refused_with:
+                self._in_vain = 0
+            self._refusals = self._falls = 0
             self._sure = running
         elif running > self._sure:
             self._sure = running
@@ -118,7 +121,7 @@ class Places:
         asked = not self._refusals and (self._sure is None or running >= self._sure)
         self._falls += not asked
         self._refusals += 1
-        self._refused_with, self._in_vain = running, 0
+        self._refused_with = running
         margin = min(MARGIN * math.sqrt(running), BIGGEST_MARGIN * running)
         self._ceiling = max(1, running - round(margin))
         self._sure = max(1, running - round(max(margin, self._step() * running)))

@@ -109,6 +109,20 @@ def test_where_no_encode_ends_it_asks_again_after_a_while() -> None:
     assert places.asks_at(49) == math.inf  # encodes end: they will tell
 
 
+def test_after_a_question_in_vain_the_next_one_is_repeated_later() -> None:
+    places, now = Places(100), 0.0
+    for waited in (15.0, 30.0):
+        places.refused(5, places.leaving(), now)
+        assert places.asks_at(5) - now == waited
+        now += waited
+    places.taken(5, places.leaving())  # one had ended: it is as full as it was
+    places.refused(5, places.leaving(), now)
+    assert places.asks_at(5) - now == 30.0
+    places.taken(6, places.leaving())  # there is more room than there was
+    places.refused(6, places.leaving(), now)
+    assert places.asks_at(6) - now == 15.0
+
+
 def test_a_lower_bound_counts_at_once() -> None:
     service = Service(100, 1000)
     service.fill()
