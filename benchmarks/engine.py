@@ -29,7 +29,7 @@ from benchmarks.harness import (
     table,
 )
 
-ITEMS = 20_000
+ITEMS = 40_000
 ROUNDS = 3
 
 #: Threads of the SDK: more were slower (they share one interpreter).

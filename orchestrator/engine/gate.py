@@ -204,11 +204,12 @@ class AdmissionGate:
         return math.inf
 
     def _no_room_for(self) -> float:
-        now = self._clock.monotonic()
-        if not self._places.room(self._running, len(self._starts), now):
+        now, pending = self._clock.monotonic(), len(self._starts)
+        if not self._places.room(self.in_flight - pending, pending, now):
             later = self._places.asks_at(self._running) - now
             return later if later > 0 else math.inf
-        return max(self._closed_for(), self._pace.wait(now))
+        paced = self._pace.wait(now)
+        return paced if self._door is _Door.OPEN else max(paced, self._closed_for())
 
     def _enter(self) -> None:
         if self._door is _Door.CLOSED:

@@ -128,7 +128,7 @@ class Step:
     def of_attempt(self) -> "_Of | None":
         """What this step has to write of its attempt; None: all of it is on record."""
         since, now = self.change.since, self.change.item.attempt
-        if self.may_begin:
+        if self.change.was is State.PENDING and now is not None:
             return _Of.ADD if self.begins else _Of.REPLACE
         if since is None or since.attempt is None or now is None:
             return _Of.NOTE
@@ -254,13 +254,17 @@ def _attempt_values(attempt: Attempt) -> tuple[Any, ...]:
 
 def _item_values(first: Step, last: Step, *, whole: bool) -> tuple[Any, ...]:
     """``first`` says what must be on record, ``last`` what is to be."""
-    item, attempts = last.change.item, first.change.item.attempts
+    item = last.change.item
+    at_least = at_most = first.change.item.attempts
+    if first.change.was is State.PENDING:
+        at_least -= first.begins or first.may_begin
+        at_most -= first.begins
     number = item.attempt.number if item.attempt and item.state is not State.PENDING else None
     values = (
         item.id,
         first.change.was._value_,
-        attempts - (first.begins or first.may_begin),
-        attempts - first.begins,
+        at_least,
+        at_most,
         item.state._value_,
         item.attempts,
         number,

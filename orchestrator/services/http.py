@@ -260,8 +260,17 @@ def _body(data: Mapping[str, str] | None, json: Any) -> tuple[bytes, str]:
         return orjson.dumps(json), _JSON
     if data is None:
         return b"", ""
+    # The names are words of an API, and need no quoting.
+    form = "&".join([f"{name}={_quoted(value)}" for name, value in data.items()])
+    return form.encode("ascii"), _FORM
+
+
+def _quoted(text: str) -> str:
+    """A value as it stands in a form. Most are tokens, and stand as they are."""
+    if text.isascii() and text.isalnum():
+        return text
     # yarl quotes in C, seven times as fast as urllib.
-    return URL.build(query=data).raw_query_string.encode("ascii"), _FORM
+    return URL.build(query={"v": text}).raw_query_string[2:]
 
 
 def _parsed(answer: bytes, shape: type, url: str, *, idempotent: bool) -> Any:
