@@ -26,9 +26,21 @@ class Disk:
         return asyncio.wrap_future(self._threads.submit(work, *args, **kwargs))
 
     async def run(self, work: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        """Do work in a thread. It goes on to its end even if the caller is cancelled."""
-        return await self.submit(work, *args, **kwargs)
+        """Do work in a thread. It is done to its end even if the caller is cancelled."""
+        begun = self.submit(work, *args, **kwargs)
+        try:
+            # Else what still waits for a thread would be dropped, and a file never closed.
+            return await asyncio.shield(begun)
+        except asyncio.CancelledError:
+            begun.add_done_callback(_seen)
+            raise
 
     def close(self) -> None:
         """Wait for what is under way and end the threads."""
         self._threads.shutdown()
+
+
+def _seen(done: "asyncio.Future[_R]") -> None:
+    """What it came to interests nobody any more, not even asyncio's log."""
+    if not done.cancelled():
+        done.exception()
