@@ -136,12 +136,9 @@ class StageQueue:
 
     def _some_ready(self) -> bool:
         """Whether some work is ready; then the first entry is one that counts."""
-        while self._ready:
-            _, _, ticket, work = self._ready[0]
-            if self._tickets.get(work.item.id) == ticket:
-                return True
+        while self._ready and not self._counts(self._ready[0][3], self._ready[0][2]):
             heapq.heappop(self._ready)
-        return False
+        return bool(self._ready)
 
     def _release_due(self) -> float | None:
         """Move what is due to the ready heap; seconds until the next is, if any."""

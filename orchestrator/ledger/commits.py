@@ -2,9 +2,9 @@
 
 The statements of a batch run in the event loop's own thread, and only the
 commit, which waits for the disk, in another: ``sqlite3`` lets go of the
-interpreter at every row, and a second thread that competes with a busy loop for
-it gets a row done per switch interval. A batch is bounded, so that the loop
-stands still for some milliseconds at most.
+interpreter at every statement, and a second thread that competes with a busy
+loop for it costs both more than it spares (``benchmarks/README.md``, engine).
+A batch is bounded, so that the loop stands still for some milliseconds at most.
 """
 
 import asyncio

@@ -128,7 +128,7 @@ class Step:
     def of_attempt(self) -> "_Of | None":
         """What this step has to write of its attempt; None: all of it is on record."""
         since, now = self.change.since, self.change.item.attempt
-        if self.change.was is State.PENDING and now is not None:
+        if self.may_begin:
             return _Of.ADD if self.begins else _Of.REPLACE
         if since is None or since.attempt is None or now is None:
             return _Of.NOTE

@@ -12,9 +12,11 @@ RENAME = Many(
 
 @pytest.fixture
 def connection():
-    with create_engine("sqlite://").connect() as made:
+    engine = create_engine("sqlite://")
+    with engine.connect() as made:
         made.exec_driver_sql("CREATE TABLE films (id INTEGER PRIMARY KEY, name TEXT)")
         yield made
+    engine.dispose()
 
 
 def names(connection: Connection) -> list[tuple[int, str]]:
