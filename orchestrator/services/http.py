@@ -1,15 +1,14 @@
 """One HTTP session per service: keep-alive, bounds, and foreign errors mapped where they enter.
 
-API calls and files of one request go over ``services.wire``, larger ones in either
-direction through aiohttp.
+API calls and uploads go over ``services.wire``, what is fetched comes through aiohttp.
 Nothing here retries. aiohttp by itself sends an idempotent request again when
 a kept-alive connection turns out to be dead; that is left on because no GET,
-HEAD or OPTIONS of ours has a body, and it never does so for POST and PATCH.
+HEAD or OPTIONS of ours has a body.
 """
 
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
 from types import TracebackType
@@ -17,7 +16,6 @@ from typing import Any, Self
 
 import aiohttp
 import orjson
-from aiohttp.connector import AddrInfoType
 from yarl import URL
 
 from orchestrator import __version__
@@ -29,9 +27,10 @@ from orchestrator.model.errors import (
     Transient,
     Unreachable,
 )
+from orchestrator.services.connection import Answer, Broken, Piece
 from orchestrator.services.redact import host_of, redact
 from orchestrator.services.refusals import refusal
-from orchestrator.services.wire import NOTHING, Answer, Broken, NotConnected, Wire
+from orchestrator.services.wire import NOTHING, NotConnected, Wire
 
 MIB = 2**20
 
@@ -42,17 +41,12 @@ _AGENT = f"orchestrator/{__version__}"
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
 
-#: How much may wait unsent in the kernel. Without it, megabytes would, and on
-#: a slow line nobody could tell a stalled connection from a patient one. Linux
-#: asks for more when half of it has gone: with the default watchdog, 8.7 kB/s is
-#: still no stall, and the more it is, the fewer times it asks.
-_UNSENT = MIB
-
 
 class Http:
     """A session. Use as an async context manager; ``timeout`` is in seconds per call.
 
-    ``connections`` bounds the connections that are open at once, ``max_body``
+    ``connections`` bounds the connections that are open at once: those of calls, of
+    bodies that are poured, and of what is fetched, each kind by itself. ``max_body`` is
     the bytes of an answer that ``call`` is ready to read. What is in ``secrets``
     is blanked where a message quotes the server.
     """
@@ -70,25 +64,17 @@ class Http:
         self._timeout = timeout
         self._max_body = max_body
         self.secrets: set[str] = set()
-        self._wire: Wire | None = None
+        self._wires: tuple[Wire, Wire] | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self._connections, ttl_dns_cache=60, socket_factory=_socket
-            ),
+            connector=aiohttp.TCPConnector(limit=self._connections, ttl_dns_cache=60),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_timeout),
             headers={"User-Agent": _AGENT},
         )
-        self._wire = Wire(
-            connections=self._connections,
-            connect_timeout=self._connect_timeout,
-            timeout=self._timeout,
-            max_size=self._max_body,
-            agent=_AGENT,
-        )
+        self._wires = self._wire(), self._wire()
         return self
 
     async def __aexit__(
@@ -97,8 +83,8 @@ class Http:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._wire is not None:
-            self._wire.close()
+        for wire in self._wires or ():
+            wire.close()
         if self._session is not None:
             await self._session.close()
 
@@ -124,7 +110,7 @@ class Http:
         """
         content, kind = _body(data, json)
         try:
-            answer = await self._calls.send(method, _address(url), kind, content, headers)
+            answer = await self._entered[0].send(method, _address(url), kind, content, headers)
         except (NotConnected, Broken) as error:
             raise _unsaid(error, url, idempotent=idempotent) from error
         if not 200 <= answer.status < 300:
@@ -155,7 +141,26 @@ class Http:
         ``Transient``. A fifth of the price of ``request`` where both are small.
         """
         try:
-            return await self._calls.send(method, _address(url), kind, body, headers, timeout)
+            return await self._entered[0].send(method, _address(url), kind, body, headers, timeout)
+        except (NotConnected, Broken) as error:
+            raise _unsaid(error, url, idempotent=True) from error
+
+    async def pour(
+        self,
+        method: str,
+        url: str,
+        kind: str,
+        body: AsyncIterable[Piece],
+        length: int,
+        headers: Mapping[str, str],
+    ) -> Answer:
+        """The answer, whatever its status, to a request with ``length`` bytes still to come.
+
+        Under a timeout of the caller's, who gives the pieces. What is lost is
+        ``Transient``; what ``body`` raises goes through. Half the price of ``request``.
+        """
+        try:
+            return await self._entered[1].pour(method, _address(url), kind, body, length, headers)
         except (NotConnected, Broken) as error:
             raise _unsaid(error, url, idempotent=True) from error
 
@@ -185,10 +190,20 @@ class Http:
                 response.close()
 
     @property
-    def _calls(self) -> Wire:
-        if self._wire is None:
+    def _entered(self) -> tuple[Wire, Wire]:
+        """The connections of calls, and those of bodies that are poured."""
+        if self._wires is None:
             raise RuntimeError("Http is used as an async context manager")
-        return self._wire
+        return self._wires
+
+    def _wire(self) -> Wire:
+        return Wire(
+            connections=self._connections,
+            connect_timeout=self._connect_timeout,
+            timeout=self._timeout,
+            max_size=self._max_body,
+            agent=_AGENT,
+        )
 
     @property
     def session(self) -> aiohttp.ClientSession:
@@ -245,13 +260,6 @@ def _address(url: str) -> URL:
     if address.scheme not in ("http", "https") or not address.host:
         raise BadRequest(f"{redact(url)} is not an http(s) address")
     return address
-
-
-def _socket(address: AddrInfoType) -> socket.socket:
-    made = socket.socket(address[0], address[1], address[2])
-    if address[0] in (socket.AF_INET, socket.AF_INET6) and hasattr(socket, "TCP_NOTSENT_LOWAT"):
-        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
-    return made
 
 
 def _body(data: Mapping[str, str] | None, json: Any) -> tuple[bytes, str]:

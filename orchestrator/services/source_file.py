@@ -7,6 +7,7 @@ block ahead of the one that is on the wire.
 
 import asyncio
 import errno
+import mmap
 import os
 import stat
 from collections.abc import AsyncIterator
@@ -20,7 +21,8 @@ from aiofiles.threadpool.binary import AsyncFileIO
 from orchestrator.model.errors import OrchestratorError, SourceChanged, SourceMissing, Transient
 from orchestrator.services.local_disk import is_local
 
-#: Bytes per read. Two blocks are in memory at most: one on the wire, one ahead.
+#: Bytes per read. What the kernel has in memory is always read into the same buffer; from
+#: the disk there are two blocks more in memory at most: one on the wire, one ahead.
 BLOCK = 2**20
 
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
@@ -48,22 +50,35 @@ class SourceFile:
         self._local = local
         self._ahead: asyncio.Task[bytes] | None = None
         self._ahead_at = -1
+        self._near: memoryview | None = None
 
-    async def block(self, offset: int) -> bytes | bytearray:
-        """The bytes from ``offset`` on: ``BLOCK`` of them, or what is left of the file.
+    async def block(self, offset: int) -> bytes | memoryview:
+        """The bytes from ``offset`` on, ``BLOCK`` or what is left: good until the next call.
 
         Raises ``SourceChanged`` where the file has become shorter.
         """
         if offset != self._ahead_at:
             await self._drop_ahead()
-        if self._ahead is None and (data := self._at_hand(offset)):
-            return data
+        if self._ahead is None:
+            if self._near is None:
+                # A bytearray of this size begins 16 bytes into a page, and where the kernel's
+                # page begins at 0 the processor copies at a fifth of its speed.
+                self._near = memoryview(mmap.mmap(-1, min(BLOCK, self.size)))
+            near = self._near[: self.size - offset]
+            if self._at_hand(offset, near):
+                return near
         read = await self._from_disk(offset)
-        if not read:
-            raise SourceChanged(f"{self.path} became shorter while it was sent")
-        if offset + len(read) < self.size:
-            self._read_ahead(offset + len(read))
+        ahead = offset + len(read)
+        # Even of a file that was read a moment ago a page may be missing: that is no reason
+        # to go through threads for the rest of it.
+        if ahead < self.size and not self._at_hand(min(ahead + BLOCK, self.size) - 1, bytearray(1)):
+            self._read_ahead(ahead)
         return read
+
+    async def whole(self) -> bytes | bytearray:
+        """All of a file that has no more than ``BLOCK`` bytes. Raises as ``block`` does."""
+        data = bytearray(self.size)
+        return data if self._at_hand(0, data) else await self._from_disk(0)
 
     async def check_unchanged(self) -> None:
         """Raise ``SourceChanged`` or ``SourceMissing`` unless the path still names this file."""
@@ -83,16 +98,14 @@ class SourceFile:
             await asyncio.shield(self._drop_ahead())
         self._raw.close()
 
-    def _at_hand(self, offset: int) -> bytearray | None:
-        """A block that is in the kernel's memory (preadv2(2), RWF_NOWAIT), else None."""
+    def _at_hand(self, offset: int, into: bytearray | memoryview) -> bool:
+        """Fill ``into`` if all of it is in the kernel's memory (preadv2(2), RWF_NOWAIT)."""
         if not _NOWAIT:
-            return None
-        data = bytearray(min(BLOCK, self.size - offset))
+            return False
         try:
-            got = os.preadv(self._raw.fileno(), [data], offset, _NOWAIT)
+            return os.preadv(self._raw.fileno(), [into], offset, _NOWAIT) == len(into)
         except OSError:
-            return None
-        return data if got == len(data) else None
+            return False
 
     async def _from_disk(self, offset: int) -> bytes:
         if self._ahead is None:
@@ -103,6 +116,8 @@ class SourceFile:
         except OSError as error:
             raise _unreadable(self.path, error) from error
         self._ahead, self._ahead_at = None, -1
+        if not data:
+            raise SourceChanged(f"{self.path} became shorter while it was sent")
         return data
 
     def _read_ahead(self, offset: int) -> None:

@@ -12,6 +12,7 @@ from yarl import URL
 from orchestrator.model.errors import Permanent, TaskLost, Transient
 from orchestrator.model.items import Attempt
 from orchestrator.model.ports import UploadWatcher
+from orchestrator.services.connection import Answer
 from orchestrator.services.http import MIB, Http
 from orchestrator.services.redact import redact
 from orchestrator.services.refusals import Refusals
@@ -27,7 +28,6 @@ from orchestrator.services.tus_protocol import (
 from orchestrator.services.tus_transfer import Pace, Transfer, accept, judge
 from orchestrator.services.urls import absolute, relative
 from orchestrator.services.watchdog import watched
-from orchestrator.services.wire import Answer
 
 Checksum = Literal["auto", "on", "off"]
 
@@ -37,7 +37,7 @@ _NOT_CREATED: Refusals = {404: TaskLost, 410: TaskLost}
 class TusUploader:
     """Uploads files to the tus server of one service, whose address is ``base``.
 
-    ``chunk`` bounds the bytes of one request; about 2 MiB per upload are in
+    ``chunk`` bounds the bytes of one request; about 3 MiB per upload are in
     memory, whatever it is. Files up to ``small`` bytes (1 MiB at most) cost one
     request where the server takes bytes with the creation. ``stall`` is in
     seconds. Checksums are sent where the server offers them; with ``auto`` only
@@ -158,7 +158,7 @@ class TusUploader:
         kind = ""
         data: bytes | bytearray = b""
         if offer.creation_with_upload and 0 < source.size <= self._small:
-            kind, data = BODY_TYPE, await source.block(0)
+            kind, data = BODY_TYPE, await source.whole()
             if algorithm := self._algorithm(offer, target):
                 headers["Upload-Checksum"] = checksum(algorithm, [data])
             await self._throttle.take(len(data))

@@ -7,7 +7,8 @@ from typing import Protocol, Self
 
 from aiohttp import ClientResponse
 
-from orchestrator.model.errors import OrchestratorError, Transient, UploadGone
+from orchestrator.model.errors import Transient, UploadGone
+from orchestrator.services.connection import Answer
 from orchestrator.services.http import MIB, Http, read_bounded
 from orchestrator.services.redact import redact
 from orchestrator.services.refusals import Refusals, refusal
@@ -15,11 +16,6 @@ from orchestrator.services.source_file import BLOCK, SourceFile
 from orchestrator.services.throttle import Throttle
 from orchestrator.services.tus_protocol import BODY_TYPE, RESUMABLE, checksum, number
 from orchestrator.services.watchdog import Moved, watched
-from orchestrator.services.wire import Answer
-
-#: Bytes handed to the transport at once, so the unit in which progress is seen. Half
-#: as many cost a sixth more CPU for a large file, or a third (``tus_node``).
-_PIECE = 512 * 1024
 
 #: A body with a checksum is in memory as a whole before it is sent.
 _HELD = 4 * MIB
@@ -42,17 +38,24 @@ class Pace:
 
     More per request spares round trips on a fast line, where each leaves the
     line empty for a moment; less loses little when a poor one breaks, shows
-    progress, and gets past a proxy's body limit.
+    progress, and gets past a proxy's body limit. It goes in pieces, each handed over
+    when the one before has left, so they are the unit in which a stall is noticed: on
+    a fast line, larger ones cost less (``benchmarks/README.md``).
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = max(limit - limit % BLOCK, BLOCK) if limit > BLOCK else limit
         self.size = min(self._limit, 8 * MIB)
 
+    @property
+    def piece(self) -> int:
+        """Bytes to hand over at once."""
+        return max(min(self.size // 32, BLOCK), BLOCK // 4)
+
     def took(self, seconds: float) -> None:
         """A PATCH went well."""
         if seconds < 2.0:
-            self.size = min(self.size * 2, self._limit)
+            self.size = min(self.size * (8 if seconds < 0.25 else 2), self._limit)
         elif seconds > 10.0:
             self.broke()
 
@@ -126,32 +129,22 @@ class Transfer:
         """Send one body; the answer is the server's new offset."""
         blocks: Blocks = self.source
         length = min(self.pace.size, self.source.size - offset)
-        headers = {**RESUMABLE, "Content-Type": BODY_TYPE, "Upload-Offset": str(offset)}
+        headers = {**RESUMABLE, "Upload-Offset": str(offset)}
         if self.algorithm is not None:
             length = min(length, _HELD)
             blocks = held = await Held.of(self.source, offset, length)
             headers["Upload-Checksum"] = await asyncio.to_thread(
                 checksum, self.algorithm, held.pieces
             )
-        headers["Content-Length"] = str(length)
-        return await self._send(headers, Body(blocks, offset, length, self.throttle))
-
-    async def _send(self, headers: dict[str, str], body: "Body") -> int:
         clock = asyncio.get_running_loop()
         began = clock.time()
-        try:
-            async with (
-                watched(self.stall, self.url) as body.moved,
-                self.http.request("PATCH", self.url, headers=headers, data=body) as response,
-            ):
-                await accept(response, self.url, _GONE)
-                offset = number(response.headers, "Upload-Offset")
-        except OrchestratorError:
-            if body.fault is not None:
-                raise body.fault from None
-            raise
+        body = Body(blocks, offset, length, self.pace.piece, self.throttle)
+        async with watched(self.stall, self.url) as body.moved:
+            answer = await self.http.pour("PATCH", self.url, BODY_TYPE, body, length, headers)
+        judge(answer, f"PATCH {self._where}", _GONE)
         self.pace.took(clock.time() - began)
-        return await self.offset() if offset is None else self._sane(offset)
+        told = number(answer.headers, "Upload-Offset")
+        return await self.offset() if told is None else self._sane(told)
 
     def _sane(self, offset: int | None) -> int:
         if offset is None:
@@ -168,8 +161,8 @@ class Transfer:
 class Blocks(Protocol):
     """Where a body's bytes come from."""
 
-    async def block(self, offset: int) -> bytes | bytearray:
-        """The bytes from ``offset`` on, as many as are at hand."""
+    async def block(self, offset: int) -> bytes | memoryview:
+        """The bytes from ``offset`` on, as many as are at hand; good until the next call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,17 +170,17 @@ class Held:
     """A stretch of a source, in memory, so that what was hashed is what is sent."""
 
     start: int
-    pieces: Sequence[bytes | bytearray]
+    pieces: Sequence[bytes]
 
     @classmethod
     async def of(cls, source: SourceFile, start: int, length: int) -> Self:
         """Read ``length`` bytes from ``start`` on."""
-        pieces: list[bytes | bytearray] = []
+        pieces: list[bytes] = []
         while (have := sum(map(len, pieces))) < length:
-            pieces.append((await source.block(start + have))[: length - have])
+            pieces.append(bytes((await source.block(start + have))[: length - have]))
         return cls(start, pieces)
 
-    async def block(self, offset: int) -> bytes | bytearray:
+    async def block(self, offset: int) -> bytes:
         """The piece that begins at ``offset``."""
         begin = self.start
         for piece in self.pieces:
@@ -201,14 +194,14 @@ class Body:
     """A request's body, piece by piece; ``moved`` hears each time that more is asked for.
 
     A class and no generator, so that nothing is left to finalise when a
-    request is cancelled. ``fault`` keeps what went wrong at the source, which
-    aiohttp would report as a broken connection.
+    request is cancelled.
     """
 
-    def __init__(self, blocks: Blocks, offset: int, length: int, throttle: Throttle) -> None:
+    def __init__(
+        self, blocks: Blocks, offset: int, length: int, piece: int, throttle: Throttle
+    ) -> None:
         self.moved: Moved = _unwatched
-        self.fault: OrchestratorError | None = None
-        self._throttle = throttle
+        self._piece, self._throttle = piece, throttle
         self._blocks, self._offset, self._left = blocks, offset, length
         self._block = memoryview(b"")
 
@@ -220,13 +213,9 @@ class Body:
             raise StopAsyncIteration
         self.moved()
         if not self._block:
-            try:
-                block = await self._blocks.block(self._offset)
-            except OrchestratorError as fault:
-                self.fault = fault
-                raise
+            block = await self._blocks.block(self._offset)
             self._block = memoryview(block)[: self._left]
-        size = min(self._throttle.piece(_PIECE), len(self._block))
+        size = min(self._throttle.piece(self._piece), len(self._block))
         if self._throttle.rate is not None:
             self.moved(resting=True)
             await self._throttle.take(size)

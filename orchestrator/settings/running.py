@@ -57,7 +57,7 @@ class UploadConfig(Section):
     """How files travel to the service (tus)."""
 
     chunk: Bytes = Field(
-        512 * 2**20, description="Most bytes per request; about 2 MiB per upload are in memory."
+        512 * 2**20, description="Most bytes per request; about 3 MiB per upload are in memory."
     )
     small: Bytes = Field(2**20, description="Files up to this size go up in a single request.")
     checksum: Literal["auto", "on", "off"] = Field(

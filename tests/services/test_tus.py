@@ -420,15 +420,31 @@ async def test_waiting_for_the_bandwidth_is_no_stall(
 
 
 def test_more_is_sent_at_once_while_it_goes_fast() -> None:
-    pace, sizes = Pace(512 * MIB), []
-    for seconds in (0.1, 1.0, 1.9, 5.0, 1.0, 1.0, 1.0, 1.0, 11.0):
+    pace, sizes, pieces = Pace(512 * MIB), [], []
+    for seconds in (0.3, 1.0, 1.9, 5.0, 1.0, 1.0, 1.0, 1.0, 11.0):
         sizes.append(pace.size // MIB)
+        pieces.append(pace.piece // 1024)
         pace.took(seconds)
     assert sizes == [8, 16, 32, 64, 64, 128, 256, 512, 512]
+    assert pieces == [256, 512, *[1024] * 7]
     assert pace.size == 256 * MIB
     pace.broke()
-    pace.took(0.1)
+    pace.took(0.3)
     assert pace.size == 256 * MIB
+
+
+def test_a_fast_line_has_large_requests_soon() -> None:
+    pace = Pace(512 * MIB)
+    for size in (8, 64, 512, 512):
+        assert pace.size == size * MIB
+        pace.took(0.2)
+
+
+def test_pieces_stay_small_where_a_stall_is_to_be_noticed() -> None:
+    pace = Pace(512 * MIB)
+    for _ in range(5):
+        pace.took(11.0)
+    assert (pace.size, pace.piece) == (MIB, MIB // 4)
 
 
 async def test_what_was_too_large_once_is_not_tried_again(

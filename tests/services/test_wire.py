@@ -1,18 +1,22 @@
 """The connections of API calls, against servers that say exactly what a test wants."""
 
 import asyncio
+import contextlib
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import Self
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from orchestrator.services.wire import Answer, Broken, NotConnected, Wire
+from orchestrator.model.errors import SourceChanged
+from orchestrator.services.connection import Answer, Broken, Piece
+from orchestrator.services.wire import NotConnected, Wire
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 CHUNKED = (
@@ -210,7 +214,7 @@ async def test_an_answer_that_nobody_asked_for_is_not_the_next_ones() -> None:
 
 
 async def test_an_idle_connection_is_not_trusted_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orchestrator.services.wire.IDLE", -1.0)
+    monkeypatch.setattr("orchestrator.services.connection.IDLE", -1.0)
     over = wire()
     async with scripted([OK], [OK]) as (server, url):
         await post(over, url)
@@ -305,6 +309,141 @@ async def test_no_tls_where_tls_is_expected() -> None:
         with pytest.raises(NotConnected) as refused:
             await post(wire(connect=0.2), url.with_scheme("https").with_port(url.port))
     assert isinstance(refused.value.__cause__, ssl.SSLError | OSError)
+
+
+# --- bodies in pieces ----------------------------------------------------------------
+
+MIB = 2**20
+
+
+async def pour(over: Wire, url: URL, body: AsyncIterable[Piece], length: int) -> Answer:
+    return await over.pour("PATCH", url, "application/offset+octet-stream", body, length)
+
+
+class Pieces:
+    """So many MiB, each filled with its number, in one buffer; ``fault`` comes in place of one."""
+
+    def __init__(self, count: int, fault: Exception | None = None, at: int = -1) -> None:
+        self.asked = 0
+        self.count = count
+        self.fault, self.at = fault, at
+        self._buffer = bytearray(MIB)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> memoryview:
+        if self.asked == self.count:
+            raise StopAsyncIteration
+        if self.asked == self.at and self.fault is not None:
+            raise self.fault
+        self._buffer[:] = bytes([self.asked % 251]) * MIB
+        self.asked += 1
+        return memoryview(self._buffer)
+
+    @property
+    def sent(self) -> bytes:
+        return b"".join(bytes([number % 251]) * MIB for number in range(self.count))
+
+
+@pytest.mark.parametrize("over_tls", [False, True])
+async def test_a_body_in_pieces_from_one_buffer(
+    monkeypatch: pytest.MonkeyPatch, over_tls: bool
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(LOCALHOST))
+    over, body = wire(), Pieces(24)
+    async with scripted([OK], [OK], tls=tls_server() if over_tls else None) as (server, url):
+        answer = await pour(over, url, body, 24 * MIB)
+        assert (answer.status, answer.body) == (200, b"{}")
+        assert (await post(over, url)).body == b"{}"
+        over.close()
+    head, _, received = server.requests[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"PATCH /v1/status?a=b HTTP/1.1\r\n")
+    assert head.count(b"Content-Length: 25165824") == 1
+    assert received == body.sent
+    assert server.connections == 1
+
+
+async def test_an_answer_that_comes_early_ends_the_sending() -> None:
+    async def refuses(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        await reader.read(1)
+        await gone.wait()
+        writer.close()
+
+    gone = asyncio.Event()
+    over, body = wire(), Pieces(10_000)
+    async with await asyncio.start_server(refuses, "127.0.0.1", 0) as server:
+        url = URL("http://127.0.0.1").with_port(server.sockets[0].getsockname()[1])
+        async with asyncio.timeout(10):
+            assert (await pour(over, url, body, 10_000 * MIB)).status == 413
+        assert body.asked < 100
+        ((connection,),) = over._idle.values()
+        assert not connection.reusable
+        gone.set()
+
+
+async def test_nothing_is_asked_for_that_can_not_leave() -> None:
+    async def reads_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await gone.wait()
+        writer.close()
+
+    gone = asyncio.Event()
+    over, body = wire(), Pieces(10_000)
+    async with await asyncio.start_server(reads_nothing, "127.0.0.1", 0) as server:
+        url = URL("http://127.0.0.1").with_port(server.sockets[0].getsockname()[1])
+        sending = asyncio.create_task(pour(over, url, body, 10_000 * MIB))
+        asked = -1
+        while body.asked != asked:
+            asked = body.asked
+            await asyncio.sleep(0.2)
+        assert asked < 100
+        gone.set()
+        with pytest.raises(Broken):
+            await sending
+
+
+async def test_what_the_source_raises_goes_through_and_ends_the_connection() -> None:
+    over, body = wire(), Pieces(3, SourceChanged("it was changed"), at=2)
+    async with scripted([OK], [OK]) as (server, url):
+        with pytest.raises(SourceChanged, match="it was changed"):
+            await pour(over, url, body, 3 * MIB)
+        assert (await post(over, url)).body == b"{}"
+        assert server.connections == 2
+        assert len(server.requests) == 1
+
+
+async def test_cancelled_in_the_middle_of_a_body() -> None:
+    over, body = wire(), Pieces(10_000)
+    reading = asyncio.Event()
+
+    async def reads_a_little(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(MIB)
+        reading.set()
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(MIB):
+                pass
+        gone.set()
+        writer.close()
+
+    gone = asyncio.Event()
+    async with await asyncio.start_server(reads_a_little, "127.0.0.1", 0) as server:
+        url = URL("http://127.0.0.1").with_port(server.sockets[0].getsockname()[1])
+        sending = asyncio.create_task(pour(over, url, body, 10_000 * MIB))
+        await reading.wait()
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        await asyncio.wait_for(gone.wait(), 10)
+        assert over._idle == {} or not any(over._idle.values())
+
+
+async def test_nothing_but_the_caller_keeps_the_time_of_a_body() -> None:
+    over = wire(timeout=0.05)
+    async with scripted([0.3, OK]) as (_, url):
+        assert (await pour(over, url, Pieces(1), MIB)).status == 200
 
 
 async def test_closed_it_keeps_no_connection() -> None:
