@@ -15,7 +15,8 @@ def test_without_node_it_says_what_to_install(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(tus_node, "NEEDED", 1)
-    result = tus_node.bench(tmp_path)
+    monkeypatch.setattr(tus_node, "STORED", 1)
+    result = tus_node.bench(tmp_path, tmp_path)
     assert result.met is None
     assert "install Node.js" in capsys.readouterr().out
 
