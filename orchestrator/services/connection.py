@@ -115,11 +115,13 @@ class Connection(asyncio.Protocol):
             if self._room is not None:
                 handed = 0
                 await self._room
+                if transport.get_write_buffer_size():
+                    # Answered before all of it left: what is left is not to be written over.
+                    self.close()
+                    return
             elif handed >= _TURN:
                 handed = 0
                 await asyncio.sleep(0)
-        if waiting.done() and transport.get_write_buffer_size():
-            self.close()
 
     def close(self) -> None:
         """Close at once, whatever is on its way."""

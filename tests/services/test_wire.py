@@ -1,4 +1,4 @@
-"""The connections of API calls, against servers that say exactly what a test wants."""
+"""The connections of API calls and uploads, against servers that say exactly what a test wants."""
 
 import asyncio
 import contextlib
@@ -385,8 +385,13 @@ async def test_an_answer_that_comes_early_ends_the_sending() -> None:
         gone.set()
 
 
-async def test_nothing_is_asked_for_that_can_not_leave() -> None:
+async def test_nothing_is_asked_for_while_something_can_not_leave() -> None:
+    """Not even when the answer has come: what is unsent is in the buffer of the next piece."""
+    answers = asyncio.Event()
+
     async def reads_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await answers.wait()
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
         await gone.wait()
         writer.close()
 
@@ -400,9 +405,23 @@ async def test_nothing_is_asked_for_that_can_not_leave() -> None:
             asked = body.asked
             await asyncio.sleep(0.2)
         assert asked < 100
+        answers.set()
+        assert (await sending).status == 413
+        assert body.asked == asked
         gone.set()
+
+
+async def test_a_connection_that_is_lost_in_the_middle_of_a_body() -> None:
+    over = wire()
+
+    async def leaves(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(MIB)
+        writer.transport.abort()
+
+    async with await asyncio.start_server(leaves, "127.0.0.1", 0) as server:
+        url = URL("http://127.0.0.1").with_port(server.sockets[0].getsockname()[1])
         with pytest.raises(Broken):
-            await sending
+            await pour(over, url, Pieces(10_000), 10_000 * MIB)
 
 
 async def test_what_the_source_raises_goes_through_and_ends_the_connection() -> None:
