@@ -45,7 +45,7 @@ EVERY = 10.0
 BATCH = 100
 
 #: What a Qencode account is set to.
-PATIENCE = Patience(poll_min=5.0, poll_max=120.0, poll_batch=BATCH)
+PATIENCE = Patience(poll_min=2.0, poll_max=120.0, poll_batch=BATCH)
 
 #: Seconds that an answer takes, and encodes that are started a second.
 LATENCY = 0.2
@@ -100,6 +100,10 @@ class Encode:
     def end(self) -> float:
         return self.since + self.seconds
 
+    def part(self, now: float) -> float:
+        """How much of it is done; 1 and more when it has ended."""
+        return 1.0 if now >= self.end else (now - self.since) / self.seconds
+
 
 @dataclass
 class Count:
@@ -148,16 +152,18 @@ def encodes(case: Case) -> Iterator[Encode]:
         yield Encode(number, seconds, length)
 
 
-def percent(case: Case, encode: Encode, now: float) -> float:
-    """What the service says of how far it is."""
+def said(case: Case, number: int, part: float, now: float) -> tuple[Phase, float]:
+    """What the service says of an encode of which it has done ``part``."""
+    if part >= 1.0:
+        return Phase.DONE, 100.0
     if case.step is None:
-        return 0.0
-    part = (now - encode.since) / encode.seconds
+        return Phase.RUNNING, 0.0
     true = 100.0 * min(1.0, max(0.0, (part - _FETCHED) / (_STORED - _FETCHED)))
     if 0.0 < true < 100.0 and case.noise:
-        wobble = math.sin(encode.number + now / 37.0) + math.sin(encode.number * 3 + now / 11.0)
+        wobble = math.sin(number + now / 37.0) + math.sin(number * 3 + now / 11.0)
         true = min(99.0, max(0.0, true + wobble * case.noise))
-    return true // case.step * case.step
+    phase = Phase.SAVING if part > _STORED else Phase.RUNNING
+    return phase, true // case.step * case.step
 
 
 # --- the product's own -------------------------------------------------------------
@@ -185,11 +191,7 @@ class _Site:
 
     def _report(self, task: str, now: float, url: str | None) -> TaskReport:
         encode = self.running[task]
-        if now >= encode.end:
-            return TaskReport(task, Phase.DONE, 100.0)
-        said = percent(self.case, encode, now)
-        saving = self.case.step is not None and now - encode.since > _STORED * encode.seconds
-        return TaskReport(task, Phase.SAVING if saving else Phase.RUNNING, said, url)
+        return TaskReport(task, *said(self.case, encode.number, encode.part(now), now), url)
 
     def post(self, change: Change) -> None: ...
 
@@ -282,7 +284,8 @@ def plain(case: Case, batch: int, gap: Callable[["_Look", float, float], float])
                 count.ended(now - encode.end + LATENCY / 2)
                 start(now)
             else:
-                due = now + gap(look, percent(case, encode, now), now)
+                percent = said(case, encode.number, encode.part(now), now)[1]
+                due = now + gap(look, percent, now)
                 heapq.heappush(heap, (due, next(order), look))
         count.asked(math.ceil(sent / batch), sent)
     return count

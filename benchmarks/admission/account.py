@@ -52,6 +52,11 @@ def leap(chance: random.Random, _level: float) -> float:
     return float(LOWEST * (HIGHEST / LOWEST) ** chance.random())
 
 
+def stay(_chance: random.Random, level: float) -> float:
+    """As it was."""
+    return level
+
+
 class Capacity:
     """Steps over four days, the same for everyone with the same seed."""
 
@@ -105,12 +110,23 @@ class Account:
         """Encodes that have not ended."""
         return len(self._ends)
 
-    async def start(self, duration: float, ended: Callable[[], None]) -> None:
-        """Begin an encode of so many seconds, or raise ``Busy``."""
+    async def start(self, duration: float) -> Callable[[], float]:
+        """Begin an encode of so many seconds, or raise ``Busy``.
+
+        Returns what says how much of it is done: 1 and more when it has ended.
+        """
         self.calls += 1
         await asyncio.sleep(LATENCY)
-        if not self._takes(duration, ended):
+        if not self._takes(duration, unheard):
             raise Busy("no place free", self._delay)
+        end = self._share + duration
+
+        def part() -> float:
+            self._catch_up()
+            left = end - self._share
+            return 1.0 if left <= _NOTHING else 1.0 - left / duration
+
+        return part
 
     def ask(
         self, duration: float, ended: Callable[[], None], answered: Callable[[bool], None]
@@ -171,3 +187,7 @@ class Account:
         self.moved()
         if not self._ends:
             self._quiet.set()
+
+
+def unheard() -> None:
+    """For who need not be told of an end."""

@@ -8,13 +8,10 @@ import random
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from benchmarks.admission.account import HIGHEST, LATENCY, Account
-from orchestrator.engine.gate import AdmissionGate
-from orchestrator.engine.limits import Limits, Patience
-from orchestrator.model.errors import Busy
-from tests.simulation.clock import LoopClock
+from benchmarks.admission.account import HIGHEST, LATENCY, Account, unheard
+from benchmarks.admission.ours import gated
 
-#: Seconds from the end of an encode until a poll asks for it, at most; half of it as a rule.
+#: Seconds from the end of an encode until a script asks for it, at most; half of it as a rule.
 SEEN = 10.0
 
 Policy = Callable[[Account, list[float], random.Random], Awaitable[None]]
@@ -26,55 +23,13 @@ async def knowing(account: Account, waiting: list[float], _chance: random.Random
 
     def fill() -> None:
         while waiting and account.running < account.level:
-            account.take(waiting.pop(), _unheard)
+            account.take(waiting.pop(), unheard)
         if not waiting:
             done.set()
 
     account.moved = fill
     fill()
     await done.wait()
-
-
-class _Gated:
-    """The product's admission gate, with the engine's workers, as its start stage uses it."""
-
-    def __init__(self, account: Account, waiting: list[float], chance: random.Random) -> None:
-        self._account, self._waiting, self._chance = account, waiting, chance
-        self._gate = AdmissionGate(LoopClock(), Patience(), HIGHEST, _unsaid)
-        self._polls: set[asyncio.Task[None]] = set()
-
-    async def work(self) -> None:
-        while self._waiting:
-            await self._gate.room()
-            if self._waiting:
-                await self._start(self._waiting.pop())
-
-    async def _start(self, duration: float) -> None:
-        ticket = await self._gate.take_slot()
-        try:
-            await self._gate.call(lambda: self._account.start(duration, self._ended), start=ticket)
-        except Busy:
-            self._gate.free_slot()
-            self._waiting.append(duration)
-
-    def _ended(self) -> None:
-        asyncio.get_running_loop().call_later(self._chance.uniform(0, SEEN), self._ask)
-
-    def _ask(self) -> None:
-        poll = asyncio.create_task(self._poll())
-        self._polls.add(poll)
-        poll.add_done_callback(self._polls.discard)
-
-    async def _poll(self) -> None:
-        """Polls pass the gate as well: while it is closed nobody hears of an end."""
-        await self._gate.call(lambda: asyncio.sleep(LATENCY))
-        self._gate.free_slot()
-
-
-async def gated(account: Account, waiting: list[float], chance: random.Random) -> None:
-    """Ours."""
-    policy = _Gated(account, waiting, chance)
-    await asyncio.gather(*(policy.work() for _ in range(Limits().starts)))
 
 
 Pause = Callable[[int, random.Random], float]
@@ -136,14 +91,6 @@ def _minute(_refused: int, _chance: random.Random) -> float:
 def _backoff(refused: int, chance: random.Random) -> float:
     """Full jitter: anything up to a bound that doubles from 1 s to 60 s."""
     return chance.uniform(0, min(60.0, 2.0 ** min(refused - 1, 16)))
-
-
-def _unheard() -> None:
-    """Nobody needs to hear of an end."""
-
-
-def _unsaid(_sentence: str) -> None:
-    """Nobody reads what the gate says."""
 
 
 BEST, OURS = "all-knowing", "admission gate"

@@ -39,7 +39,7 @@ _RECENT = 256
 
 #: The mean gap: so many of the shortest, or that part of the mean time to an end if it is more.
 _SHORTEST = 2.0
-_WORTH = 0.005
+_WORTH = 0.013
 
 #: The gap as a part of the age, while no end was ever seen.
 _GROWTH = 0.2

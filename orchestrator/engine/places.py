@@ -4,12 +4,16 @@ Pure: counts and times in, permission out; the gate does the waiting. What it kn
 
 - A refusal names the service's capacity: the encodes that run at that moment. They are
   counted by what has been seen of them, some seconds late, so a few fewer are kept.
+- From one refusal to the next the capacity has gone some way, its swing. Where that is
+  much, the number is kept further below, and more is asked for sooner.
 - Asking for more costs nothing when it is granted, and one refusal when it is not.
   Refusals are bought from an allowance that the starts taken pay for. Once one beyond
   the ceiling is taken, there may be room for many: it climbs until it is refused.
 - A start refused below the ceiling says that the capacity has fallen. Then nothing
   leaves until a part of the encodes has ended, a larger part after every refusal, so
   that a fall costs refusals as its logarithm. Falling too far is mended by starts taken.
+- What has left without an answer is refused along with the first one after a fall. So
+  starts leave one after the other, as long as that keeps up with the ends.
 """
 
 import math
@@ -21,22 +25,29 @@ STARTS_PER_REFUSAL = 60
 RESERVE = 30.0
 
 #: A reserve smaller by this many refusals makes asking e times as rare.
-THRIFT = 15.0
+THRIFT = 25.0
 
-#: The part of the encodes in flight that must have been replaced before more are tried,
-#: where the level is half of the most and the reserve half full; and never more than this.
-TURNOVER, LONGEST_TURNOVER = 0.2, 1.5
+#: What the swing of an unknown service is taken for (a logarithm), and over how many
+#: refusals its moving mean goes.
+USUAL_SWING, SWINGS = 0.08, 40.0
 
-#: Kept free, times the root of the capacity, as ends are seen late by a time that varies;
-#: and the largest part of it, so that a small account loses nothing.
-MARGIN, BIGGEST_MARGIN = 0.5, 0.04
+#: The part of the encodes in flight that must have been replaced before more are tried, where
+#: the swing is 1 and the reserve half full, in inverse proportion; and never more than this part.
+TURNOVER, LONGEST_TURNOVER = 0.0096, 1.5
+
+#: Kept free, in swings, below what was refused when more was asked for, and after a fall, which
+#: says less exactly how much there is; and the largest part of the encodes that is kept free.
+MARGIN, MARGIN_AFTER_FALL, BIGGEST_MARGIN = 0.2, 0.6, 0.1
 
 #: The part of the encodes in flight that is waited for after a fall, doubled with each
 #: further refusal; and the most of them that is waited for at once.
-STEP, BIGGEST_STEP = 0.08, 0.3
+STEP, BIGGEST_STEP = 0.04, 0.4
 
 #: Starts taken in a climb for each further one that may be without an answer.
 CLIMB = 64
+
+#: Places free below the level for each further start that may be without an answer.
+BACKLOG = 2
 
 #: Seconds after a refusal in which no encode ended, and a start is tried all the same:
 #: what was full may not have been the places. Doubled with every one in vain, up to the last, and
@@ -61,6 +72,7 @@ class Places:
         self._climbed = 0
         self._refusals = self._falls = self._in_vain = 0
         self._refused_at, self._refused_with = 0.0, 0
+        self._swing = USUAL_SWING
 
     @property
     def level(self) -> int:
@@ -74,8 +86,10 @@ class Places:
             return False
         if self._refusals:
             return pending == 0 and (running < self.level or now >= self.asks_at(running))
-        if self._sure is None or total < self._sure:
+        if self._sure is None:
             return True
+        if total < self._sure:
+            return pending < max(1, (self._sure - running) // BACKLOG)
         if pending > self._climbed // CLIMB:
             return False
         return self._ceiling is None or total < self._ceiling or self._may_ask()
@@ -119,12 +133,16 @@ class Places:
             self._in_vain += 1
             return  # nothing has ended: that it is still full is no news
         asked = not self._refusals and (self._sure is None or running >= self._sure)
+        if not self._refusals and self._refused_with and running:
+            swing = min(1.0, abs(math.log(running / self._refused_with)))
+            self._swing += (swing - self._swing) / SWINGS
         self._falls += not asked
         self._refusals += 1
         self._refused_with = running
-        margin = min(MARGIN * math.sqrt(running), BIGGEST_MARGIN * running)
-        self._ceiling = max(1, running - round(margin))
-        self._sure = max(1, running - round(max(margin, self._step() * running)))
+        swings = MARGIN if asked else MARGIN_AFTER_FALL
+        margin = min(BIGGEST_MARGIN, swings * self._swing)
+        self._ceiling = max(1, running - round(margin * running))
+        self._sure = max(1, running - round(max(margin, self._step()) * running))
 
     def _step(self) -> float:
         return min(BIGGEST_STEP, STEP * 2.0 ** min(self._falls - 1, 16)) if self._falls else 0.0
@@ -132,13 +150,12 @@ class Places:
     def _may_ask(self) -> bool:
         """Whether enough was taken since the last refusal to risk another one.
 
-        A part of the level is the same part of an encode's time, however long they
-        take. Much room above and a full reserve make it smaller. Nothing is asked
-        that can't be paid for, which is what bounds an account of a few places.
+        A part of the encodes is the same part of an encode's time, however long they
+        take. A capacity that moves much and a full reserve make it smaller. Nothing is
+        asked that can't be paid for, which is what bounds an account of a few places.
         """
         if self._allowance < 1 - RESERVE:
             return False
-        above = max(1, self.most - self.level)
         thrift = math.exp((RESERVE / 2 - self._allowance) / THRIFT)
-        turnover = TURNOVER * math.sqrt(self.level / above) * thrift
-        return self._calm >= min(LONGEST_TURNOVER, turnover) * self.level
+        replaced = self._calm / max(1, self._refused_with)
+        return replaced >= LONGEST_TURNOVER or replaced * self._swing >= TURNOVER * thrift

@@ -92,6 +92,9 @@ class QencodeService(_Far):
     kind: Literal["qencode"]
     url: BaseUrl = Field("https://api.qencode.com", description="Where its API is.")
     api_key: str = Field("${env:QENCODE_API_KEY}", repr=False, description="The project's API key.")
+    poll_min: Seconds = Field(
+        2.0, description="Shortest time between two polls of a task, seconds."
+    )
 
 
 class EdgeService(_Far):

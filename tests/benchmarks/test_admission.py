@@ -45,14 +45,18 @@ def test_a_start_is_refused_where_no_place_is_free_and_taken_where_one_is() -> N
         account, loop = Account(capacity, HALVED.delay), asyncio.get_running_loop()
         for _ in range(account.level - 1):
             account.take(50.0, lambda: None)
-        await account.start(50.0, lambda: None)
+        await account.start(50.0)
         with pytest.raises(Busy) as refused:
-            await account.start(50.0, lambda: None)
+            await account.start(50.0)
         assert refused.value.delay == HALVED.delay
         assert loop.time() == pytest.approx(2 * LATENCY)
         await account.idle()
-        await account.start(1.0, lambda: None)
+        part = await account.start(1.0)
+        assert part() == 0
+        await asyncio.sleep(0.25)
+        assert part() == pytest.approx(0.25)
         await account.idle()
+        assert part() == 1
         return account.calls, account.refused, account.last_end
 
     calls, refused, last = run_virtually(run)
