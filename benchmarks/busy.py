@@ -36,13 +36,13 @@ from statistics import mean
 from typing import Any
 
 from benchmarks.admission.account import Account, Capacity, Weather, leap, stay, walk
-from benchmarks.admission.policies import BEST, OURS, POLICIES, Policy
+from benchmarks.admission.policies import OURS, POLICIES, Policy
 from benchmarks.harness import Goal, Result, table
 from tests.simulation.clock import run_virtually
 
 SEEDS = tuple(range(11, 31))
 
-#: The seeds of weathers without a goal, and of scripts.
+#: The seeds of weathers without a goal.
 FEW = SEEDS[:5]
 
 ITEMS = 20_000
@@ -110,7 +110,7 @@ def bench() -> dict[str, Figures]:
             if weather in FOR_OURS and name != OURS:
                 continue
             print(f"  {weather.name}: {name}", file=sys.stderr, flush=True)
-            seeds = SEEDS if weather is WALK and name in (BEST, OURS) else FEW
+            seeds = SEEDS if weather is WALK else FEW
             found[f"{weather.name}: {name}"] = summary(
                 [night(weather, policy, seed) for seed in seeds]
             )

@@ -37,9 +37,11 @@ _MEMORY = 32_768
 #: The same for H: it follows how old the tasks are that run now, as when all began at once.
 _RECENT = 256
 
-#: The mean gap: so many of the shortest, or that part of the mean time to an end if it is more.
+#: The mean gap: so many of the shortest. Where nothing foretells the end it is so many seconds,
+#: but never a smaller or larger part of the mean time to an end than these, if that is more.
 _SHORTEST = 2.0
-_WORTH = 0.013
+_BLIND = 10.0
+_LEAST, _MOST = 0.005, 0.015
 
 #: The gap as a part of the age, while no end was ever seen.
 _GROWTH = 0.2
@@ -130,7 +132,7 @@ class Pace:
         overall = self._ends / self._time
         mean_gap = _SHORTEST * self._shortest
         if not _is_forecast(outlook.kind):  # a forecast says itself when not to look
-            mean_gap = max(mean_gap, _WORTH / overall)
+            mean_gap = max(mean_gap, min(max(_BLIND, _LEAST / overall), _MOST / overall))
         if not outlook.kind:
             return self._bounded(mean_gap)
         return self._bounded(self._until_worth(outlook, overall, mean_gap))

@@ -87,3 +87,13 @@ def test_a_gap_is_always_within_its_bounds(
         assert 2.0 <= pace.gap(now) <= 60.0
         assert 2.0 <= pace.first(now) <= 60.0
         assert 2.0 <= pace.growing(outlook.age) <= 60.0
+
+
+@pytest.mark.parametrize(("usual", "gap"), [(100, 4), (400, 6), (700, 10), (1800, 10), (4000, 20)])
+def test_where_nothing_foretells_the_end_ten_seconds_pass_or_a_part_of_the_usual_time(
+    usual: float, gap: float
+) -> None:
+    pace, unknown = Pace(2.0, 120.0), Outlook("", 1.0, 0.0)
+    pace.watched(unknown, usual, ended=False)
+    pace.watched(unknown, 0.0, ended=True)
+    assert pace.gap(unknown) == pytest.approx(gap)
