@@ -169,10 +169,34 @@ def said(case: Case, number: int, part: float, now: float) -> tuple[Phase, float
 # --- the product's own -------------------------------------------------------------
 
 
-class _Site:
-    """The service, the ledger and the observer of a run, as far as a poller needs them."""
+class Bystander:
+    """A service's name, a ledger and an observer, as far as a poller needs them."""
 
     name = "simulated"
+
+    def post(self, change: Change) -> None: ...
+
+    def moved(self, item: Item, was: State) -> None: ...
+
+    def percent(self, item: Item, phase: Phase, percent: float) -> None: ...
+
+    def note(self, message: str) -> None: ...
+
+
+def poller(site: Bystander, gate: AdmissionGate, done: Callable[[Work], None]) -> Poller:
+    """The product's own, of a ``site`` that reports as a service does."""
+    observer = cast("Observer", site)
+    journal = Journal(cast("Ledger", site), observer)
+    service = cast("Service", site)
+    return Poller(service, gate, journal, observer, LoopClock(), PATIENCE, done=done, fault=_never)
+
+
+def _never(work: Work, error: Exception) -> None:
+    raise RuntimeError(work.item.key) from error
+
+
+class _Site(Bystander):
+    """The service."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -193,14 +217,6 @@ class _Site:
         encode = self.running[task]
         return TaskReport(task, *said(self.case, encode.number, encode.part(now), now), url)
 
-    def post(self, change: Change) -> None: ...
-
-    def moved(self, item: Item, was: State) -> None: ...
-
-    def percent(self, item: Item, phase: Phase, percent: float) -> None: ...
-
-    def note(self, message: str) -> None: ...
-
 
 async def _follow(case: Case) -> Count:
     site, clock = _Site(case), LoopClock()
@@ -212,7 +228,7 @@ async def _follow(case: Case) -> Count:
         encode.since = clock.monotonic()
         item = _item(case, encode)
         site.running[item.key] = encode
-        poller.watch(Work(item))
+        polls.watch(Work(item))
 
     def done(work: Work) -> None:
         encode = site.running.pop(work.item.key)
@@ -221,18 +237,10 @@ async def _follow(case: Case) -> Count:
         if site.count.is_over:
             over.set()
 
-    def fault(work: Work, error: Exception) -> None:
-        raise RuntimeError(work.item.key) from error
-
-    gate = AdmissionGate(clock, PATIENCE, IN_FLIGHT, site.note)
-    observer = cast("Observer", site)
-    journal = Journal(cast("Ledger", site), observer)
-    poller = Poller(
-        cast("Service", site), gate, journal, observer, clock, PATIENCE, done=done, fault=fault
-    )
+    polls = poller(site, AdmissionGate(clock, PATIENCE, IN_FLIGHT, site.note), done)
     for number in range(IN_FLIGHT):
         loop.call_at(number / STARTS, start)
-    running = asyncio.ensure_future(poller.run())
+    running = asyncio.ensure_future(polls.run())
     await over.wait()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

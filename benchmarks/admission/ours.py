@@ -3,26 +3,21 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
 
 from benchmarks.admission.account import HIGHEST, LATENCY, Account
-from benchmarks.polling import PATIENCE, PERCENT, said
+from benchmarks.polling import PATIENCE, PERCENT, Bystander, poller, said
 from orchestrator.engine.gate import AdmissionGate
-from orchestrator.engine.journal import Journal
 from orchestrator.engine.limits import Limits
-from orchestrator.engine.watch import Poller
 from orchestrator.engine.work import Work
 from orchestrator.model.errors import Busy
-from orchestrator.model.items import Attempt, Change, Item
-from orchestrator.model.ports import Ledger, Observer, Phase, Service, TaskReport
+from orchestrator.model.items import Attempt, Item
+from orchestrator.model.ports import TaskReport
 from orchestrator.model.states import State
 from tests.simulation.clock import LoopClock
 
 
-class _Site:
-    """The account as a service, and a ledger and an observer, as far as a poller needs them."""
-
-    name = "simulated"
+class _Site(Bystander):
+    """The account as a service."""
 
     def __init__(self) -> None:
         #: How much of each encode is done.
@@ -40,33 +35,15 @@ class _Site:
         await asyncio.sleep(LATENCY / 2)
         return reports
 
-    def post(self, change: Change) -> None: ...
-
-    def moved(self, item: Item, was: State) -> None: ...
-
-    def percent(self, item: Item, phase: Phase, percent: float) -> None: ...
-
-    def note(self, message: str) -> None: ...
-
 
 class _Run:
     """Starts as the engine's start stage does, and follows what was taken."""
 
     def __init__(self, account: Account, waiting: list[float]) -> None:
         self._account, self._waiting = account, waiting
-        self._site, clock = _Site(), LoopClock()
-        self._gate = AdmissionGate(clock, PATIENCE, HIGHEST, self._site.note)
-        observer = cast("Observer", self._site)
-        self._poller = Poller(
-            cast("Service", self._site),
-            self._gate,
-            Journal(cast("Ledger", self._site), observer),
-            observer,
-            clock,
-            PATIENCE,
-            done=self._done,
-            fault=_never,
-        )
+        self._site = _Site()
+        self._gate = AdmissionGate(LoopClock(), PATIENCE, HIGHEST, self._site.note)
+        self._poller = poller(self._site, self._gate, self._done)
         self._taken = 0
 
     async def __call__(self) -> None:
@@ -106,7 +83,3 @@ class _Run:
 async def gated(account: Account, waiting: list[float], _chance: random.Random) -> None:
     """Ours."""
     await _Run(account, waiting)()
-
-
-def _never(work: Work, error: Exception) -> None:
-    raise RuntimeError(work.item.key) from error
