@@ -1,10 +1,10 @@
 """A service that says "busy" beyond a capacity which moves between 50 and 500. Simulated.
 
 The scenario was fixed before anything was measured with it, but for what is said below to
-be of later. A night of 20,000
-encodes, lognormal (sigma 0.6) around 5 minutes of mean, longest first by a guess that
-is wrong by a factor (lognormal, sigma 0.4), as ``order = "longest"`` guesses by size,
-so that no tail of long ones hides what a policy does. Five kinds of weather:
+be of later. A night of 20,000 encodes, lognormal (sigma 0.6) around 5 minutes of mean,
+longest first by a guess that is wrong by a factor (lognormal, sigma 0.4), as
+``order = "longest"`` guesses by size, so that no tail of long ones hides what a policy
+does. Five kinds of weather:
 
 - walk: every minute the capacity takes a step of 5 % (one standard deviation) up or
   down. This is what the goals are for.
@@ -20,9 +20,9 @@ so that no tail of long ones hides what a policy does. Five kinds of weather:
   next, and learning a fall takes several of them. A rise is silent until a start is
   risked beyond what is known, so it lies idle for minutes of the ten that it lasts.
 
-A start is answered after 0.2 s. An end is seen 0 to 10 s later; by our gate through the
-product's own poller (later), set as for a Qencode account and told percents that err. Running
-encodes share a capacity that has fallen below them, so the bound is true: the time at
+A start is answered after 0.2 s. An end is seen 0 to 10 s late; by our gate, since later,
+when the product's own poller sees it, set as for a Qencode account and told percents that
+err. Running encodes share a capacity that has fallen below them, so the bound is true: the time at
 which the capacity so far adds up to the work. All policies have the same capacity and
 encodes for the same seed, on a virtual clock; no seed was used to tune the gate. One night
 of the walk says little, as makespans lie some 1.5 % apart: the goals are held over twenty

@@ -113,7 +113,7 @@ class Account:
     async def start(self, duration: float) -> Callable[[], float]:
         """Begin an encode of so many seconds, or raise ``Busy``.
 
-        Returns what says how much of it is done: 1 and more when it has ended.
+        Returns what says how much of it is done: 1 when it has ended.
         """
         self.calls += 1
         await asyncio.sleep(LATENCY)
