@@ -80,8 +80,8 @@ def read_ready(
     """What ``read`` gives, some entries at a time, and plain rows as they are stored: in columns.
 
     ``recipe`` says what the job makes of plain rows, ``order`` which of them
-    weigh more. A large CSV manifest is read by a process of its own, which ends
-    with this iterator. Raises nothing.
+    weigh more. A large CSV manifest is read by one more process, which ends with
+    this iterator. Raises nothing.
     """
     try:
         place = absolute(where)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import compress, repeat
+from operator import add
 from typing import Any, NamedTuple
 
 import orjson
@@ -11,9 +12,8 @@ import orjson
 from orchestrator.manifest.faults import Fault
 from orchestrator.manifest.places import Places
 from orchestrator.manifest.rows import COLUMNS, PLACES, PRIORITIES, seconds_of
-from orchestrator.manifest.sources import FingerprintKind, fingerprinter
+from orchestrator.manifest.sources import FingerprintKind, Looks
 from orchestrator.manifest.uris import normalise
-from orchestrator.model.errors import SourceMissing
 from orchestrator.model.items import DEFAULT_PRIORITY
 from orchestrator.model.plain import (
     LONGEST_NAME,
@@ -38,9 +38,6 @@ _ANY = "x"
 
 #: What means something in a URL.
 _URL_SIGNS = frozenset("?#%")
-
-#: Fingerprint and size of what is not looked at.
-_REMOTE = ("", None)
 
 #: In place of a duration (more than 0) that can't be read.
 _REFUSED = -1.0
@@ -112,7 +109,6 @@ class Filling:
         self._start = blake2b(recipe.digest_start, digest_size=recipe.digest_bytes)
         self._base = f"{recipe.base}/" if recipe.into else ""
         self._same_path = recipe.into is None or _PLACED.issuperset(recipe.into.names)
-        self._fingerprint = fingerprinter(about.fingerprint)
         self._order = Order(about.order)
         self._places = Places(about.base)
 
@@ -136,13 +132,12 @@ class Filling:
         recipe, count = self._recipe, len(cells.lines)
         sources, values = _values(cells, folders)
         below = _texts(recipe.into, values, count)
-        fit = self._fit(below, _texts(recipe.payload, values, count))
-        looks, seconds = self._looks(sources), _seconds(cells)
-        flags = [
-            look is not None and length != _REFUSED and fits
-            for look, length, fits in zip(looks, seconds, fit, strict=True)
-        ]
-        sizes = [look and look[1] for look in looks]
+        looks, seconds = Looks(self._about.fingerprint, sources), _seconds(cells)
+        flags = self._fit(below, _texts(recipe.payload, values, count))
+        for refused in looks.refused:
+            flags[refused] = False
+        if "duration" in cells.columns:
+            flags = [flag and it != _REFUSED for flag, it in zip(flags, seconds, strict=True)]
         nothing = [None] * count
         columns = {
             "key": values["id"],
@@ -152,13 +147,13 @@ class Filling:
             "payload": nothing,
             "tags": nothing,
             "fields": _texts(self._fields, values, count),
-            "fingerprint": [look and look[0] for look in looks],
+            "fingerprint": looks.fingerprints,
             "digest": self._digests(_texts(recipe.digest, values, count)),
             "folder": [self._base + path for path in below],
-            "size": sizes,
+            "size": looks.sizes,
             "duration": seconds,
             "line": cells.lines,
-            "weight": self._weights(seconds, sizes),
+            "weight": self._weights(seconds, looks.sizes),
         }
         return columns, flags
 
@@ -172,17 +167,6 @@ class Filling:
             longest = self._recipe.longest_payload
             flags = [a and len(b) <= longest for a, b in zip(flags, payloads, strict=True)]
         return flags
-
-    def _looks(self, sources: Sequence[str]) -> list[tuple[str, int | None] | None]:
-        """Fingerprint and size of each source; None where it can't be used."""
-        look = self._fingerprint
-        looks: list[tuple[str, int | None] | None] = []
-        for source in sources:
-            try:
-                looks.append(look(source) if source[0] == "/" else _REMOTE)
-            except SourceMissing:
-                looks.append(None)
-        return looks
 
     def _digests(self, texts: Sequence[str]) -> list[str]:
         copy, digests = self._start.copy, []
@@ -234,8 +218,9 @@ def _values(
     cells: PlainCells, folders: Mapping[str, _Folder]
 ) -> tuple[list[str], dict[str, Sequence[str]]]:
     """The sources, and whatever a text may have a place for."""
-    found = [folders[head] for head in cells.heads]
-    sources = [folder.path + name for folder, name in zip(found, cells.names, strict=True)]
+    paths = {head: folder.path for head, folder in folders.items()}
+    parents = {head: folder.parent for head, folder in folders.items()}
+    sources = list(map(add, map(paths.__getitem__, cells.heads), cells.names))
     keys = sources
     if "id" in cells.columns:
         given = zip(cells.columns["id"], sources, strict=True)
@@ -244,7 +229,7 @@ def _values(
         **cells.columns,
         "name": cells.names,
         "stem": [name.rpartition(".")[0] or name for name in cells.names],
-        "parent": [folder.parent for folder in found],
+        "parent": list(map(parents.__getitem__, cells.heads)),
         "id": keys,
     }
     return sources, values

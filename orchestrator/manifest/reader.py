@@ -1,8 +1,8 @@
 """A process that makes the plain rows of a manifest, so that a second core is used.
 
-It is told where a block begins and reads it from the file that it was given
-open. It holds nothing that anyone would miss, and ends when its parent does,
-since the pipe between them is closed then.
+It says when it is up, is told where a block begins and reads it from the file that
+it was given open. It holds nothing that anyone would miss, and ends when its
+parent does, since the pipe between them is closed then.
 """
 
 import gc
@@ -10,9 +10,9 @@ import marshal
 import os
 import pickle
 import sys
-from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
+from select import select
 from struct import Struct
 from subprocess import DEVNULL, PIPE, Popen
 from typing import IO, BinaryIO
@@ -23,14 +23,14 @@ from orchestrator.manifest.filling import PlainManifest
 from orchestrator.manifest.plain_rows import Made, PlainRows
 from orchestrator.model.plain import PlainColumns
 
-#: Blocks that the process is told of ahead.
-LEAD = 3
-
 #: What answers may wait in the pipe, in bytes, where the system allows that much.
 _PIPE = 2**20
 
 _ASKED = Struct("<QQLL")  # where a block begins, its size, its line, its checksum
 _SIZE = Struct("<Q")
+
+#: What the process says first.
+_UP = b"up"
 
 _START = """\
 import sys
@@ -63,21 +63,35 @@ class Reader:
         assert self._process.stdin
         assert self._process.stdout
         self._asks, self._answers = self._process.stdin, self._process.stdout
-        self.asked: deque[Block] = deque()
+        self._is_up = False
+        #: Blocks that were asked for and not answered.
+        self.asked = 0
         _widen(self._answers)
         self._tell(_framed(pickle.dumps(about)))
 
+    def is_up(self) -> bool:
+        """Whether the process has started, which takes a while. Raises ``ReaderGone``."""
+        if not self._is_up and self.has_answer():
+            if _frame(self._answers) != _UP:
+                raise ReaderGone
+            self._is_up = True
+        return self._is_up
+
     def ask(self, block: Block) -> None:
-        """Have the rows of a block made. Raises ``ReaderGone``."""
-        self.asked.append(block)
+        """Have the rows of a block made, once it is up. Raises ``ReaderGone``."""
+        self.asked += 1
         self._tell(_ASKED.pack(block.at, len(block.data), block.line, crc32(block.data)))
+
+    def has_answer(self) -> bool:
+        """Whether an answer, or the end of the process, is seen without waiting."""
+        return bool(select([self._answers], [], [], 0)[0])
 
     def answer(self) -> Answer:
         """The rows of the block that was asked for first. Raises ``ReaderGone``."""
         data = _frame(self._answers)
         if data is None:
             raise ReaderGone
-        self.asked.popleft()
+        self.asked -= 1
         made = marshal.loads(data)  # noqa: S302 - from our own process
         return made and (PlainColumns(*made[0]), made[1])
 
@@ -107,14 +121,14 @@ def main(file: int) -> None:
         return
     rows = PlainRows(pickle.loads(begun))  # noqa: S301 - from our own parent
     with suppress(BrokenPipeError):
+        _send(answers, _UP)
         for at, size, line, checksum in _asked(asks):
             data = os.pread(file, size, at)
             answer = None
             if crc32(data) == checksum:
                 plain, others = rows.made(data.decode(), line)
                 answer = (plain.count, plain.columns), others
-            answers.write(_framed(marshal.dumps(answer)))
-            answers.flush()
+            _send(answers, marshal.dumps(answer))
 
 
 def _asked(asks: IO[bytes]) -> Iterator[tuple[int, int, int, int]]:
@@ -124,6 +138,11 @@ def _asked(asks: IO[bytes]) -> Iterator[tuple[int, int, int, int]]:
 
 def _framed(data: bytes) -> bytes:
     return _SIZE.pack(len(data)) + data
+
+
+def _send(pipe: IO[bytes], data: bytes) -> None:
+    pipe.write(_framed(data))
+    pipe.flush()
 
 
 def _frame(pipe: IO[bytes]) -> bytes | None:

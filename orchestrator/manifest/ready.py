@@ -1,27 +1,23 @@
-"""A CSV manifest whose plain rows come out as they are stored, made on a second core.
+"""A CSV manifest whose plain rows come out as they are stored, made on two cores.
 
-Blocks go to a reader process and come back in their order. Lines that it leaves
-alone, and blocks that can't be read by themselves, are read here as any other
-manifest is, so there is one source of what is wrong with a row.
+Blocks are made into rows by ``Sharing``. Lines that it leaves alone, and blocks
+that can't be read by themselves, are read here as any other manifest is, so there
+is one source of what is wrong with a row.
 """
 
-import os
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, starmap
 from typing import Any, BinaryIO
 
 from orchestrator.manifest.blocks import Block, Blocks
 from orchestrator.manifest.csv_rows import Records, read_header, rows_of
 from orchestrator.manifest.filling import PlainManifest
 from orchestrator.manifest.lines import HEAD, not_text
-from orchestrator.manifest.plain_rows import PlainRows
-from orchestrator.manifest.reader import LEAD, Answer, Reader, ReaderGone
+from orchestrator.manifest.reader import Answer
 from orchestrator.manifest.rows import RowMaker
+from orchestrator.manifest.sharing import Sharing
 from orchestrator.model.items import Problem, Row
 from orchestrator.model.plain import PlainColumns, PlainRow
-
-#: A manifest of fewer bytes is read before a process would have begun.
-WORTH_A_PROCESS = 262_144
 
 #: Rows that are handed on at once.
 BATCH = 1000
@@ -42,8 +38,7 @@ class ReadyRows:
         self._name = name
         self._maker = maker
         self._about = about
-        self._reader: Reader | None = None
-        self._own: PlainRows | None = None
+        self._sharing: Sharing | None = None
 
     def read(self, path: str) -> Iterator[Sequence[Entry]]:
         """The rows, some at a time. Raises ``OSError`` as the file does."""
@@ -54,8 +49,8 @@ class ReadyRows:
             try:
                 yield from self._rows(file)
             finally:
-                if self._reader is not None:
-                    self._reader.end()
+                if self._sharing is not None:
+                    self._sharing.end()
 
     def _rows(self, file: BinaryIO) -> Iterator[Sequence[Entry]]:
         blocks = Blocks(file, self._name, self._about.delimiter)
@@ -66,23 +61,24 @@ class ReadyRows:
             yield columns
             return
         self._about = self._about._replace(columns=columns)
-        if self._about.can_be_plain:
-            self._own = PlainRows(self._about)
-            self._begin(file)
+        sharing = Sharing(file, self._about) if self._about.can_be_plain else None
+        self._sharing = sharing
         yield from _batches(rows_of(some, columns, self._maker))
+        if sharing is None:
+            return
         while blocks.next is not None:
             if blocks.is_simple(blocks.next):
-                yield from self._hand_over(blocks.take())
+                yield from starmap(self._made, sharing.give(blocks.take()))
             else:
-                yield from self._waited_for()
+                yield from starmap(self._made, sharing.rest())
                 odd = iter(self._records(blocks))
                 yield from _batches(rows_of(odd, columns, self._maker))
-        yield from self._waited_for()
+        yield from starmap(self._made, sharing.rest())
 
     def _records(self, blocks: Blocks) -> Records:
         """The records from here to the next block of plain rows."""
         about, first = self._about, blocks.next
-        lines = blocks.odd_lines(lambda: records.midway or self._own is None)
+        lines = blocks.odd_lines(lambda: records.midway or self._sharing is None)
         records = Records(
             lines,
             self._name,
@@ -91,53 +87,6 @@ class ReadyRows:
             width=len(about.columns),
         )
         return records
-
-    # --- plain rows -----------------------------------------------------------------------
-
-    def _begin(self, file: BinaryIO) -> None:
-        if os.fstat(file.fileno()).st_size >= WORTH_A_PROCESS:
-            try:
-                self._reader = Reader(file, self._about)
-            except ReaderGone:
-                self._reader = None
-
-    def _hand_over(self, block: Block) -> Iterator[Sequence[Entry]]:
-        if self._reader is None:
-            yield self._made(block, self._made_here(block))
-            return
-        try:
-            self._reader.ask(block)
-        except ReaderGone:
-            yield from self._without_reader()
-            return
-        if len(self._reader.asked) > LEAD:
-            yield from self._answered()
-
-    def _waited_for(self) -> Iterator[Sequence[Entry]]:
-        while self._reader is not None and self._reader.asked:
-            yield from self._answered()
-
-    def _answered(self) -> Iterator[Sequence[Entry]]:
-        assert self._reader is not None
-        block = self._reader.asked[0]
-        try:
-            answer = self._reader.answer()
-        except ReaderGone:
-            yield from self._without_reader()
-            return
-        yield self._made(block, answer)
-
-    def _without_reader(self) -> Iterator[Sequence[Entry]]:
-        """Make here what a reader that is gone was asked for."""
-        assert self._reader is not None
-        reader, self._reader = self._reader, None
-        reader.end()
-        for block in reader.asked:
-            yield self._made(block, self._made_here(block))
-
-    def _made_here(self, block: Block) -> Answer:
-        assert self._own is not None
-        return self._own.made(block.data.decode(), block.line)
 
     def _made(self, block: Block, answer: Answer) -> Sequence[Entry]:
         """What an answer says, its other lines read as any row is."""

@@ -3,6 +3,7 @@
 import os
 import string
 from itertools import chain
+from select import select
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.ledger import rows
 from orchestrator.ledger.staging import said
-from orchestrator.manifest import read, read_ready, ready
+from orchestrator.manifest import read, read_ready, sharing
 from orchestrator.manifest import reader as reading
 from orchestrator.model import turns
 from orchestrator.model.items import Row
@@ -170,15 +171,16 @@ ODD = {7: "sub/no.mp4,x", 8: "é.mp4,é", 3000: 'a.mp4,"two\nlines"', 4500: 'a.m
 
 @pytest.fixture
 def readers(monkeypatch):
-    """The processes that were begun."""
+    """The processes that were begun. Each is waited for, so that it has its share of the work."""
     begun = []
 
     class Noted(reading.Reader):
         def __init__(self, *args):
             super().__init__(*args)
+            assert select([self._answers], [], [], 60)[0]
             begun.append(self)
 
-    monkeypatch.setattr(ready, "Reader", Noted)
+    monkeypatch.setattr(sharing, "Reader", Noted)
     return begun
 
 
@@ -249,7 +251,7 @@ def test_a_process_ends_when_its_parent_does(home, recipe, readers):
     some.close()
 
 
-def test_a_block_that_changed_meanwhile_is_noticed(home, recipe, monkeypatch):
+def test_a_block_that_changed_meanwhile_is_noticed(home, recipe, readers, monkeypatch):
     path = large(home)
     monkeypatch.setattr(reading, "crc32", lambda data: 1)
     first = next(read_ready(path, recipe.plain()))

@@ -9,7 +9,13 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from orchestrator.manifest.sources import content_fingerprint, fingerprint
+from orchestrator.manifest.sources import (
+    FingerprintKind,
+    Looks,
+    content_fingerprint,
+    fingerprint,
+    fingerprinter,
+)
 from orchestrator.model.errors import SourceMissing
 from tests.manifest.support import all_of, media, written
 
@@ -52,6 +58,25 @@ def test_of_the_content(tmp_path: Path) -> None:
     assert (len(print_), print_[:3], size) == (35, "b2-", 5)
     assert content_fingerprint(str(second)) == (print_, 5)
     assert content_fingerprint(str(third))[0] != print_
+
+
+@pytest.mark.parametrize("kind", ["stat", "content", "none"])
+def test_many_looks_say_what_each_would(tmp_path: Path, kind: FingerprintKind) -> None:
+    first, second = media(tmp_path, "a.mov", "b.mov")
+    (tmp_path / "empty.mov").touch()
+    second.chmod(0o600)
+    paths = [first, tmp_path / "no.mov", tmp_path, tmp_path / "empty.mov", second]
+    sources = [*map(str, paths), "https://h.example/a.mov", "/bad\0name"]
+    looks = Looks(kind, sources)
+    for at, source in enumerate(sources[:-2]):
+        try:
+            single = fingerprinter(kind)(source)
+        except SourceMissing:
+            assert at in looks.refused
+        else:
+            assert (looks.fingerprints[at], looks.sizes[at]) == single
+    assert (looks.fingerprints[5], looks.sizes[5]) == ("", None)
+    assert looks.refused == ([] if kind == "none" else [1, 2, 3, 6])
 
 
 def test_of_a_link_is_of_its_target(tmp_path: Path) -> None:
