@@ -129,12 +129,21 @@ def machine() -> dict[str, Any]:
         "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB, 1),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
+        "loop": round(loop_seconds(), 3),
         "load_before": round(load, 2),
     }
     print(", ".join(f"{name} {value}" for name, value in found.items()))
     if load > _BUSY:
         print("The machine is busy, so rates will be low; ratios suffer less.")
     return found
+
+
+def loop_seconds() -> float:
+    """CPU seconds of a fixed piece of Python: how fast the interpreter is at the moment."""
+    began, total = time.process_time(), 0
+    for number in range(2_000_000):
+        total += number & 1023
+    return time.process_time() - began
 
 
 def check_room(folder: Path, needed: int) -> None:

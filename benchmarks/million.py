@@ -29,7 +29,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from benchmarks.harness import GIB, Goal, Result, as_the_product, check_room, machine, table
+from benchmarks.harness import (
+    GIB,
+    Goal,
+    Result,
+    as_the_product,
+    check_room,
+    loop_seconds,
+    machine,
+    table,
+)
 from benchmarks.ingesting import bare
 from orchestrator.model.plain import PlainColumns, PlainRow
 
@@ -229,17 +238,9 @@ def _job(folder: Path, name: str, library: str, rows: int) -> Path:
     return job
 
 
-def _loop() -> float:
-    """CPU seconds of a fixed piece of Python: how fast the machine is at the moment."""
-    began, total = time.process_time(), 0
-    for number in range(2_000_000):
-        total += number & 1023
-    return time.process_time() - began
-
-
 def _phase(phase: str, job: Path, rows: int, *, looks: bool = True) -> dict[str, float]:
     print(f"{job.stem}: {phase} ...", flush=True)
-    loop = _loop()
+    loop = loop_seconds()
     command = [sys.executable, "-m", "benchmarks.million", phase, str(job), repr(time.time())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         peak = 0.0
@@ -252,7 +253,7 @@ def _phase(phase: str, job: Path, rows: int, *, looks: bool = True) -> dict[str,
     figures: dict[str, float] = json.loads(printed.splitlines()[-1])
     assert figures["looks"] == (rows if looks else 0), figures
     figures["peak_mb"] = peak
-    figures["loop_seconds"] = (loop + _loop()) / 2
+    figures["loop_seconds"] = (loop + loop_seconds()) / 2
     figures["rate"] = rows / figures["work_seconds"]
     figures["cpu_us_per_row"] = figures["cpu_seconds"] / rows * 1e6
     return figures
