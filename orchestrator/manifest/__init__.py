@@ -88,9 +88,17 @@ def read_ready(
     except Fault:
         place = ""
     delimiter = _DELIMITERS.get(splitext(place)[1].lower())
-    if recipe is None or delimiter is None or place != printable(place) or not isfile(place):
+    if (
+        recipe is None
+        or delimiter is None
+        or fingerprint == "content"
+        or place != printable(place)
+        or not isfile(place)
+    ):
         rows = read(where, base=base, fingerprint=fingerprint)
-        while some := list(islice(rows, BATCH)):
+        # To read a whole file takes long: who is asked to stop must not read a thousand.
+        size = 1 if fingerprint == "content" else BATCH
+        while some := list(islice(rows, size)):
             yield some
         return
     file, folder = printable(os.fspath(where)), dirname(place)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import compress, repeat
 from operator import add
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
 from orchestrator.manifest.faults import Fault
 from orchestrator.manifest.places import Places
 from orchestrator.manifest.rows import COLUMNS, PLACES, PRIORITIES, seconds_of
-from orchestrator.manifest.sources import FingerprintKind, Looks
+from orchestrator.manifest.sources import Looks
 from orchestrator.manifest.uris import normalise
 from orchestrator.model.items import DEFAULT_PRIORITY
 from orchestrator.model.plain import (
@@ -50,7 +50,7 @@ class PlainManifest(NamedTuple):
     delimiter: str
     folder: str
     base: str
-    fingerprint: FingerprintKind
+    fingerprint: Literal["stat", "none"]
     order: str
     recipe: PlainRecipe
 

@@ -62,20 +62,18 @@ def fingerprinter(kind: FingerprintKind) -> Callable[[str], tuple[str, int | Non
 
 
 class Looks:
-    """What looks at some sources came to, column by column.
+    """What looks at some sources came to, column by column; none where ``kind`` is "none".
 
     ``refused`` are the places, from 0, of those that can't be used. What is not a
     path is not looked at: it has no fingerprint ("") and no size.
     """
 
-    def __init__(self, kind: FingerprintKind, sources: Sequence[str]) -> None:
+    def __init__(self, kind: Literal["stat", "none"], sources: Sequence[str]) -> None:
         self.fingerprints = [""] * len(sources)
         self.sizes: list[int | None] = [None] * len(sources)
         self.refused: list[int] = []
         if kind == "stat":
             self._stat(sources)
-        elif kind == "content":
-            self._read(sources)
 
     def _stat(self, sources: Sequence[str]) -> None:
         # As ``fingerprint`` does, which is not called: that would take a tenth longer.
@@ -93,14 +91,6 @@ class Looks:
             else:
                 fingerprints[at] = f"{size}-{info.st_mtime_ns}"
                 sizes[at] = size
-
-    def _read(self, sources: Sequence[str]) -> None:
-        for at, path in enumerate(sources):
-            if path[0] == "/":
-                try:
-                    self.fingerprints[at], self.sizes[at] = content_fingerprint(path)
-                except SourceMissing:
-                    self.refused.append(at)
 
 
 def _missing(path: str, error: Exception) -> SourceMissing:

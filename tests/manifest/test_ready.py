@@ -2,7 +2,7 @@
 
 import os
 import string
-from itertools import chain
+from itertools import chain, islice
 from select import select
 
 import pytest
@@ -217,6 +217,15 @@ def test_a_path_or_payload_that_needs_a_look_gets_one(home, recipes, title):
 
 def test_a_small_manifest_needs_no_process(home, recipe, readers):
     same(large(home, 100), recipe)
+    assert not readers
+
+
+def test_between_files_that_are_read_whole_one_can_stop(home, recipe, readers):
+    path = large(home)
+    some = read_ready(path, recipe.plain(), fingerprint="content")
+    for line, entries in enumerate(islice(some, 5), 2):
+        (row,) = entries
+        assert (row.line, row.fingerprint[:3]) == (line, "b2-")
     assert not readers
 
 

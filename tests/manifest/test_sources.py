@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import pytest
 
 from orchestrator.manifest.sources import (
-    FingerprintKind,
     Looks,
     content_fingerprint,
     fingerprint,
@@ -60,8 +60,8 @@ def test_of_the_content(tmp_path: Path) -> None:
     assert content_fingerprint(str(third))[0] != print_
 
 
-@pytest.mark.parametrize("kind", ["stat", "content", "none"])
-def test_many_looks_say_what_each_would(tmp_path: Path, kind: FingerprintKind) -> None:
+@pytest.mark.parametrize("kind", ["stat", "none"])
+def test_many_looks_say_what_each_would(tmp_path: Path, kind: Literal["stat", "none"]) -> None:
     first, second = media(tmp_path, "a.mov", "b.mov")
     (tmp_path / "empty.mov").touch()
     second.chmod(0o600)
