@@ -12,7 +12,7 @@ import pickle
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from select import select
+from select import POLLIN, poll
 from struct import Struct
 from subprocess import DEVNULL, PIPE, Popen
 from typing import IO, BinaryIO
@@ -63,6 +63,8 @@ class Reader:
         assert self._process.stdin
         assert self._process.stdout
         self._asks, self._answers = self._process.stdin, self._process.stdout
+        self._watch = poll()  # ``select`` knows no file beyond the first 1,024
+        self._watch.register(self._answers, POLLIN)
         self._is_up = False
         #: Blocks that were asked for and not answered.
         self.asked = 0
@@ -84,7 +86,7 @@ class Reader:
 
     def has_answer(self) -> bool:
         """Whether an answer, or the end of the process, is seen without waiting."""
-        return bool(select([self._answers], [], [], 0)[0])
+        return bool(self._watch.poll(0))
 
     def answer(self) -> Answer:
         """The rows of the block that was asked for first. Raises ``ReaderGone``."""

@@ -1,9 +1,9 @@
 """Plain rows made at once, on a second core, are what the long way makes of them."""
 
 import os
+import resource
 import string
 from itertools import chain, islice
-from select import select
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -177,7 +177,7 @@ def readers(monkeypatch):
     class Noted(reading.Reader):
         def __init__(self, *args):
             super().__init__(*args)
-            assert select([self._answers], [], [], 60)[0]
+            self._watch.poll(60_000)
             begun.append(self)
 
     monkeypatch.setattr(sharing, "Reader", Noted)
@@ -243,6 +243,18 @@ def test_a_process_that_is_killed_costs_no_row(home, recipe, readers):
     readers[0]._process.wait()
     entries = one_by_one([first, *some])
     assert [entry[12] for entry in entries] == list(range(2, 6002))
+
+
+def test_a_process_is_heard_where_a_thousand_files_are_open(home, recipe, readers):
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < 1200:
+        pytest.skip("this user may not open so many")
+    held = [os.dup(0) for _ in range(1100)]
+    try:
+        same(large(home), recipe)
+    finally:
+        for file in held:
+            os.close(file)
+    assert len(readers) == 1
 
 
 def test_a_process_that_cant_be_started_costs_no_row(home, recipe, monkeypatch):
