@@ -46,7 +46,7 @@ class Sharing:
 
     def give(self, block: Block) -> Iterator[tuple[Block, Answer]]:
         """Have the rows of a block made; out comes what is ready."""
-        made = None if self._is_asked(block) else self._made_here(block)
+        made = None if self._asked(block) else self._made_here(block)
         self._turns.append(_Turn(block, made))
         while self._turns and self._is_due():
             yield self._next()
@@ -70,14 +70,16 @@ class Sharing:
             self.end()
         return False
 
-    def _is_asked(self, block: Block) -> bool:
+    def _asked(self, block: Block) -> bool:
+        """Ask the process for a block, if it can be told of one more; whether it was."""
         if self._reader is None or not self._has_room():
             return False
         try:
             self._reader.ask(block)
         except ReaderGone:
             self.end()
-        return self._reader is not None
+            return False
+        return True
 
     def _is_due(self) -> bool:
         """Whether the first is to come out: only when the process has all that it can be told."""

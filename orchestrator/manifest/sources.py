@@ -76,7 +76,7 @@ class Looks:
             self._stat(sources)
 
     def _stat(self, sources: Sequence[str]) -> None:
-        # As ``fingerprint`` does, which is not called: that would take a tenth longer.
+        # As ``fingerprint`` does, which is not called: that takes a twentieth longer.
         look, fingerprints, sizes = os.stat, self.fingerprints, self.sizes
         for at, path in enumerate(sources):
             if path[0] != "/":

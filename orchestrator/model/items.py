@@ -8,13 +8,16 @@ freezing makes one five times as dear.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestrator.model.states import State
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 DEFAULT_PRIORITY = 5
 
-T = TypeVar("T")
+T = TypeVar("T", bound="DataclassInstance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +186,7 @@ def _snapshots(kind: type[T]) -> Callable[..., T]:
     A night copies each item a dozen times. This takes two fifths of the time of a
     loop over the fields, and a sixth of ``replace``.
     """
-    names = [each.name for each in fields(kind)]  # type: ignore[arg-type]
+    names = [each.name for each in fields(kind)]
     lines = [
         "def snapshot(of, **changes):",
         "    made = new(kind)",

@@ -5,8 +5,10 @@ resolutions and to append new ones to existing HLS or DASH outputs".
 """
 
 import secrets
+import sqlite3
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -61,12 +63,8 @@ class Chains:
         """What the chains of a query made before, by tag; nothing of new ones."""
         found: dict[str, Mapping[str, Any]] = {}
         for index, tag in tags.items():
-            key = (tag, _place(query.format[index]))
-            rows = await self._database.run(
-                lambda db, key=key: db.execute(  # type: ignore[misc]  # a lambda's default
-                    "SELECT facts FROM chains WHERE tag = ? AND place = ?", key
-                ).fetchall()
-            )
+            place = _place(query.format[index])
+            rows = await self._database.run(partial(_facts, tag=tag, place=place))
             text = self._vault.open(rows[0]["facts"]) if rows else None
             if text is not None:
                 found[tag] = orjson.loads(text)
@@ -85,6 +83,12 @@ class Chains:
                 (tag, place, facts, time.time()),
             )
         )
+
+
+def _facts(db: sqlite3.Connection, tag: str, place: str) -> list[Any]:
+    """What a chain has on record at a place: a row, or none."""
+    asked = db.execute("SELECT facts FROM chains WHERE tag = ? AND place = ?", (tag, place))
+    return asked.fetchall()
 
 
 def _asked(wanted: Format) -> str | None:

@@ -177,7 +177,7 @@ def readers(monkeypatch):
     class Noted(reading.Reader):
         def __init__(self, *args):
             super().__init__(*args)
-            self._watch.poll(60_000)
+            assert self._watch.poll(60_000)
             begun.append(self)
 
     monkeypatch.setattr(sharing, "Reader", Noted)

@@ -127,9 +127,8 @@ def test_while_the_process_is_at_work_others_are_made_here(begin):
 def test_the_process_is_told_of_the_next_before_one_comes_out(begin):
     process = Process([True] * 100)
     shared = begin(process)
-    for block in blocks(20):
-        for _ in shared.give(block):
-            assert process.asked == LEAD - 1
+    left = [process.asked for block in blocks(20) for _ in shared.give(block)]
+    assert left == [LEAD - 1] * (20 - LEAD + 1)
 
 
 def test_only_so_many_wait_to_come_out(begin):
